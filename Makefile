@@ -1,0 +1,54 @@
+# Python 3.11 or newer and make are all it takes: the first target builds .venv from the hashed requirements.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/requirements.stamp
+WORKERS ?= 2
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+
+.PHONY: help demo demo-reset install test test-long check fix bench lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: install ## run everything locally: PostgreSQL, Valkey, a local Shopify and the app
+	@$(BIN)/python -m supervisor demo
+
+demo-reset: install ## remove the demo's data for good
+	@$(BIN)/python -m supervisor reset
+
+install: $(STAMP) ## build .venv
+
+$(STAMP): requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+test: install ## the tests that take seconds
+	$(BIN)/pytest -n $(WORKERS)
+
+test-long: install ## the tests that take longer
+	$(BIN)/pytest -m long
+
+check: install ## lint, format, types, layers, requirements, one migration head
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest --quiet tests/rules/test_tooling.py
+
+fix: install ## let ruff repair what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: install ## measure, briefly; each script prints a table
+	@set -e; for script in bench/*.py; do $(BIN)/python $$script --quick; done
+
+lock: install ## compile requirements*.txt from pyproject.toml
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --group dev --output-file requirements-dev.txt
+
+clean: ## remove .venv and every cache; the demo's data stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,105 @@
+"""``/_dev``: what the panel's forms and an app's tests ask of a devstore; nothing of this exists at Shopify."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from flask import Blueprint, Response, abort, request
+
+from devstore import actions, export, reports
+from devstore.state import current
+
+if TYPE_CHECKING:
+    from werkzeug.exceptions import HTTPException
+
+    from devstore.state import Store
+
+blueprint = Blueprint("control", __name__, url_prefix="/_dev/stores/<shop>")
+
+
+@blueprint.url_value_preprocessor
+def _find_store(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Turn the shop's domain into its store, so that an unknown one is a 404 everywhere."""
+    if values is None:
+        return
+    shop = values.pop("shop")
+    try:
+        values["store"] = current().stores[shop]
+    except KeyError:
+        abort(404, f"there is no store {shop}")
+
+
+@blueprint.errorhandler(400)
+@blueprint.errorhandler(404)
+@blueprint.errorhandler(422)
+def _say(error: HTTPException) -> Response:
+    return _json({"error": error.description}, error.code or 500)
+
+
+@blueprint.get("/report.json")
+def report(store: Store) -> Response:
+    """Return the overview of ?from= to ?to= (YYYY-MM-DD, today in the shop's zone by default)."""
+    today = datetime.now(UTC).astimezone(store.zone).date()
+    start_on, end_on = _day("from", today), _day("to", today)
+    if end_on < start_on:
+        abort(400, f"to ({end_on}) is before from ({start_on})")
+    return _json(reports.overview(store, start_on, end_on))
+
+
+@blueprint.get("/counts.json")
+def counts(store: Store) -> Response:
+    """Return how many rows there are of every kind."""
+    with store.lock:
+        return _json(export.counts(store))
+
+
+@blueprint.get("/export.json")
+def exported(store: Store) -> Response:
+    """Return counts and money totals; with ?full=1 every record, one JSON object a line."""
+    if request.args.get("full") == "1":
+        return Response(export.lines(store), mimetype="application/x-ndjson")
+    return _json(export.summary(store))
+
+
+@blueprint.get("/deliveries.json")
+def deliveries(store: Store) -> Response:
+    """Return the delivery log, newest first."""
+    return _json({"deliveries": current().deliveries.log(store)})
+
+
+@blueprint.post("/actions/<action>")
+def act(store: Store, action: str) -> Response:
+    """Do an action with the JSON body as its arguments; return the record it touched."""
+    if action not in actions.ACTIONS:
+        abort(404, f"there is no action {action}")
+    arguments = _body()
+    try:
+        touched = actions.perform(store, current().deliveries, action, arguments)
+    except actions.ActionRefused as refusal:
+        abort(422, str(refusal))
+    return _json(touched)
+
+
+def _body() -> object:
+    """Return the request's JSON; no body at all is an action without arguments."""
+    raw = request.get_data()
+    try:
+        return msgspec.json.decode(raw) if raw else {}
+    except msgspec.DecodeError as error:
+        abort(400, f"the body is not JSON: {error}")
+
+
+def _day(name: str, default: date) -> date:
+    text = request.args.get(name)
+    if not text:
+        return default
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        abort(400, f"{name} is not a date: {text}")
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, mimetype="application/json")

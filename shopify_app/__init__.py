@@ -1,0 +1,1 @@
+"""Storelens: what a store's data means, kept from Shopify and shown to its merchant."""

@@ -1,0 +1,101 @@
+"""The two ways into PostgreSQL, and the transactions that name what they may see.
+
+``tenant_work`` and ``directory`` run as the role of web requests and tenant work, ``operations`` as the role
+that claims, schedules and watches. Neither role owns a table, so row-level security binds both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData, text
+from sqlalchemy.orm import DeclarativeBase, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APP_ROLE = "storelens_app"
+CLOCK_ROLE = "storelens_clock"
+CLOCK_BIND = "clock"
+
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The declarative base of every table."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+def engine_settings(url: str, *, pool_size: int, pool_timeout: float = 0.8) -> dict[str, Any]:
+    """Return Flask's configuration for both engines.
+
+    A full pool fails within ``pool_timeout`` seconds: Shopify waits five for an answer, and a quick refusal is
+    retried while a slow one is counted against the app.
+    """
+    address = "postgresql+psycopg://" + url.partition("://")[2]
+    return {
+        "SQLALCHEMY_DATABASE_URI": address,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine(APP_ROLE, pool_size, pool_timeout),
+        "SQLALCHEMY_BINDS": {CLOCK_BIND: {"url": address, **_engine(CLOCK_ROLE, 4, pool_timeout)}},
+    }
+
+
+def _engine(role: str, pool_size: int, pool_timeout: float) -> dict[str, Any]:
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 2,
+        "pool_timeout": pool_timeout,
+        "pool_pre_ping": True,
+        # An error's text goes to logs; the rows it is about are people's data.
+        "hide_parameters": True,
+        # The role is set as the connection starts, so that no transaction can run without it.
+        "connect_args": {"options": f"-c role={role} -c timezone=UTC", "connect_timeout": 2},
+    }
+
+
+@contextlib.contextmanager
+def tenant_work(tenant_id: int) -> Iterator[Session]:
+    """Open a transaction that sees one tenant's rows, and commit it."""
+    with Session(db.engine) as session, session.begin():
+        enter_tenant(session, tenant_id)
+        yield session
+
+
+@contextlib.contextmanager
+def directory() -> Iterator[Session]:
+    """Open a transaction without a tenant: it sees the directory and no tenant's rows. Commits."""
+    with Session(db.engine) as session, session.begin():
+        yield session
+
+
+@contextlib.contextmanager
+def operations() -> Iterator[Session]:
+    """Open a transaction that claims and schedules work over all tenants and reads no tenant's rows. Commits."""
+    with Session(db.engines[CLOCK_BIND]) as session, session.begin():
+        yield session
+
+
+def enter_tenant(session: Session, tenant_id: int) -> None:
+    """Name the tenant of the running transaction.
+
+    ``SET`` takes no parameters, and only a literal ``SET LOCAL`` reaches the shards of a distributed database,
+    so the number is written into the statement; ``int`` is what makes that safe.
+    """
+    session.execute(text(f"SET LOCAL app.tenant_id = '{int(tenant_id)}'"))

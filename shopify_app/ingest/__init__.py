@@ -1,0 +1,22 @@
+"""One ingest: a webhook, a bulk line and a detail query end in the same tables by the same decision.
+
+Payload → typed body (``decoding``) → which is newest (``freshness``) → rows (``staging``) → sales (``ledger``). The
+caller opens and commits the transaction, of the role that sees the tenant.
+"""
+
+from shopify_app.ingest.bulk import apply_bulk_lines
+from shopify_app.ingest.ledger import rebook
+from shopify_app.ingest.order_details import apply_order_details
+from shopify_app.ingest.outcome import Outcome, PayloadRejected, WebhookBody
+from shopify_app.ingest.webhooks import TOPICS, apply_webhooks
+
+__all__ = [
+    "TOPICS",
+    "Outcome",
+    "PayloadRejected",
+    "WebhookBody",
+    "apply_bulk_lines",
+    "apply_order_details",
+    "apply_webhooks",
+    "rebook",
+]

@@ -1,0 +1,179 @@
+"""The sales ledger: every order booked as Shopify books it, entry by entry, on the day of the shop's calendar.
+
+The rules are those of Shopify's sales reports (docs/decisions/0003). A line's sale is booked on the day its order was
+processed, at the quantity first ordered; an edit on its own day, what it added as a sale and what it removed as a
+return; a refund on the day it was processed, by its lines, its shipping and their taxes. An order cancelled without
+ever being paid is reversed on the day of cancelling, as far as refunds and edits have not reversed it. Gift-card lines
+are out everywhere, test and deleted orders altogether. Where prices include taxes, what is booked leaves them out.
+
+Orders are booked again whole whenever anything about them changed: the entries follow from the tables alone.
+"""
+
+# ruff: noqa: S608 - statements are put together from the constants of this module; values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from babel.numbers import get_currency_precision
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shopify_app import rollups
+from shopify_app.models import Tenant
+
+_UNPAID = ("voided", "pending", "authorized", "expired")
+
+
+def book(session: Session, tenant: Tenant, order_ids: Iterable[int]) -> frozenset[date]:
+    """Book these orders anew and mark the days that changes; returns those days."""
+    values = {
+        "tenant": tenant.id,
+        "orders": sorted(set(order_ids)),
+        "zone": tenant.time_zone,
+        "decimals": get_currency_precision(tenant.currency),
+        "unpaid": list(_UNPAID),
+    }
+    if not values["orders"]:
+        return frozenset()
+    days: set[date] = set()
+    for statement in (_UNBOOK, _BOOK, _REVERSE_CANCELLED, _DAYS_PLACED):
+        days.update(session.execute(text(statement), values).scalars())
+    rollups.mark(session, tenant.id, days)
+    return frozenset(days)
+
+
+def rebook(session: Session, tenant: Tenant) -> frozenset[date]:
+    """Book all of a tenant's orders anew, as a change of its currency or time zone requires; returns the days."""
+    values = {"tenant": tenant.id}
+    known = set(session.execute(text(_DAYS_KNOWN), values).scalars())
+    rollups.mark(session, tenant.id, known)
+    return book(session, tenant, session.execute(text(_ALL_ORDERS), values).scalars()) | known
+
+
+_DAYS_KNOWN = "SELECT day_on FROM day_totals WHERE tenant_id = :tenant"
+_ALL_ORDERS = "SELECT shopify_id FROM orders WHERE tenant_id = :tenant"
+_UNBOOK = "DELETE FROM sales WHERE tenant_id = :tenant AND order_shopify_id = ANY (:orders) RETURNING day_on"
+
+# An order without any sale, of gift cards alone, still counts on its day.
+_DAYS_PLACED = """
+    SELECT DISTINCT CAST(processed_at AT TIME ZONE :zone AS date) FROM orders
+    WHERE tenant_id = :tenant AND shopify_id = ANY (:orders) AND processed_at IS NOT NULL
+"""
+
+_ENTRY = """
+    tenant_id, order_shopify_id, kind, line_type, happened_at, day_on, customer_shopify_id,
+    order_line_shopify_id, product_shopify_id, variant_shopify_id,
+    quantity, gross, discounts, returns, shipping, taxes
+"""
+
+# booked: the orders that count. lines: their lines, as far as they are sales, with the tax taken out of the price.
+# changes: what edits did to those lines; without amounts of its own a change takes its share of the line's.
+_BOOK = f"""
+    WITH booked AS MATERIALIZED (
+        SELECT *, coalesce(taxes_included, false) AS inclusive FROM orders
+        WHERE tenant_id = :tenant AND shopify_id = ANY (:orders)
+          AND NOT test AND deleted_at IS NULL AND processed_at IS NOT NULL
+    ), priced AS (
+        SELECT line.*, booked.processed_at, booked.customer_shopify_id, line.price * line.quantity AS listed,
+               line.price * line.quantity - line.discount - CASE WHEN inclusive THEN line.tax ELSE 0 END AS net,
+               inclusive
+        FROM booked JOIN order_lines AS line
+          ON line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id AND NOT line.gift_card
+    ), lines AS MATERIALIZED (
+        SELECT *,
+               CASE WHEN inclusive AND net <> 0 THEN round(listed / (1 + tax / net), :decimals) ELSE listed END AS gross
+        FROM priced
+    ), changes AS MATERIALIZED (
+        SELECT line.shopify_id, line.order_shopify_id, line.customer_shopify_id, line.product_shopify_id,
+               line.variant_shopify_id, edit.happened_at, change.delta,
+               coalesce(change.gross, round(line.gross * share, :decimals)) AS gross,
+               coalesce(change.discount, round((line.gross - line.net) * share, :decimals)) AS discount,
+               coalesce(change.tax, round(line.tax * share, :decimals)) AS tax
+        FROM booked
+        JOIN order_edits AS edit ON edit.tenant_id = :tenant AND edit.order_shopify_id = booked.shopify_id
+        JOIN order_edit_lines AS change ON change.tenant_id = :tenant AND change.edit_shopify_id = edit.shopify_id
+        JOIN lines AS line ON line.shopify_id = change.order_line_shopify_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(CAST(abs(change.delta) AS numeric) / nullif(line.quantity, 0), 0)
+        ) AS part (share)
+    ), added AS (
+        SELECT shopify_id, sum(delta) AS units, sum(gross) AS gross, sum(discount) AS discount, sum(tax) AS tax
+        FROM changes WHERE delta > 0 GROUP BY shopify_id
+    ), untaxed AS (
+        SELECT order_shopify_id, sum(tax) AS tax FROM order_lines
+        WHERE tenant_id = :tenant AND order_shopify_id = ANY (:orders) GROUP BY order_shopify_id
+    ), shipping AS (
+        SELECT booked.*, line.price - line.discount AS charged, line.tax AS shipping_tax
+        FROM booked JOIN order_shipping_lines AS line
+          ON line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id
+        UNION ALL
+        -- A bulk result has no shipping lines: there the charge is a total, and its tax what the lines leave.
+        SELECT booked.*, booked.total_shipping, coalesce(booked.total_tax, 0) - coalesce(untaxed.tax, 0)
+        FROM booked LEFT JOIN untaxed ON untaxed.order_shopify_id = booked.shopify_id
+        WHERE booked.total_shipping <> 0 AND NOT EXISTS (
+            SELECT FROM order_shipping_lines AS line
+            WHERE line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id)
+    ), returned AS (
+        SELECT booked.shopify_id AS order_id, booked.customer_shopify_id, booked.inclusive, refund.*,
+               coalesce(refund.processed_at, refund.created_at, booked.processed_at) AS happened_at
+        FROM booked JOIN refunds AS refund
+          ON refund.tenant_id = :tenant AND refund.order_shopify_id = booked.shopify_id
+    ), entries (order_shopify_id, kind, line_type, happened_at, customer_shopify_id,
+                order_line_shopify_id, product_shopify_id, variant_shopify_id,
+                quantity, gross, discounts, returns, shipping, taxes) AS (
+        SELECT order_shopify_id, 'order', 'product', processed_at, customer_shopify_id,
+               line.shopify_id, product_shopify_id, variant_shopify_id,
+               quantity - coalesce(added.units, 0), line.gross - coalesce(added.gross, 0),
+               line.gross - line.net - coalesce(added.discount, 0), 0, 0, line.tax - coalesce(added.tax, 0)
+        FROM lines AS line LEFT JOIN added ON added.shopify_id = line.shopify_id
+        WHERE quantity > coalesce(added.units, 0)
+        UNION ALL
+        SELECT shopify_id, 'order', 'shipping', processed_at, customer_shopify_id, NULL, NULL, NULL,
+               0, 0, 0, 0, charged - CASE WHEN inclusive THEN shipping_tax ELSE 0 END, shipping_tax
+        FROM shipping WHERE charged <> 0 OR shipping_tax <> 0
+        UNION ALL
+        SELECT order_shopify_id, 'edit', 'product', happened_at, customer_shopify_id,
+               shopify_id, product_shopify_id, variant_shopify_id, delta,
+               CASE WHEN delta > 0 THEN gross ELSE 0 END, CASE WHEN delta > 0 THEN discount ELSE 0 END,
+               CASE WHEN delta > 0 THEN 0 ELSE gross - discount END, 0, CASE WHEN delta > 0 THEN tax ELSE -tax END
+        FROM changes
+        UNION ALL
+        SELECT refund.order_id, 'refund', 'product', refund.happened_at, refund.customer_shopify_id,
+               line.order_line_shopify_id, sold.product_shopify_id, sold.variant_shopify_id, -line.quantity,
+               0, 0, line.subtotal - CASE WHEN refund.inclusive THEN line.tax ELSE 0 END, 0, -line.tax
+        FROM returned AS refund
+        JOIN refund_lines AS line ON line.tenant_id = :tenant AND line.refund_shopify_id = refund.shopify_id
+        LEFT JOIN order_lines AS sold ON sold.tenant_id = :tenant AND sold.shopify_id = line.order_line_shopify_id
+        WHERE NOT coalesce(sold.gift_card, false)
+        UNION ALL
+        SELECT order_id, 'refund', 'shipping', happened_at, customer_shopify_id, NULL, NULL, NULL, 0, 0, 0, 0,
+               -(shipping - CASE WHEN inclusive THEN coalesce(shipping_tax, 0) ELSE 0 END), -coalesce(shipping_tax, 0)
+        FROM returned WHERE shipping <> 0 OR shipping_tax <> 0
+    )
+    INSERT INTO sales ({_ENTRY})
+    SELECT CAST(:tenant AS bigint), order_shopify_id, kind, line_type, happened_at,
+           CAST(happened_at AT TIME ZONE :zone AS date), customer_shopify_id,
+           order_line_shopify_id, product_shopify_id, variant_shopify_id,
+           quantity, gross, discounts, returns, shipping, taxes
+    FROM entries
+    RETURNING day_on
+"""
+
+_REVERSE_CANCELLED = f"""
+    INSERT INTO sales ({_ENTRY})
+    SELECT CAST(:tenant AS bigint), sale.order_shopify_id, 'cancellation', sale.line_type, cancelled.cancelled_at,
+           CAST(cancelled.cancelled_at AT TIME ZONE :zone AS date), sale.customer_shopify_id,
+           sale.order_line_shopify_id, sale.product_shopify_id, sale.variant_shopify_id,
+           -sum(sale.quantity), 0, 0, sum(sale.gross - sale.discounts - sale.returns),
+           -sum(sale.shipping), -sum(sale.taxes)
+    FROM sales AS sale JOIN orders AS cancelled
+      ON cancelled.tenant_id = :tenant AND cancelled.shopify_id = sale.order_shopify_id
+    WHERE sale.tenant_id = :tenant AND sale.order_shopify_id = ANY (:orders)
+      AND cancelled.cancelled_at IS NOT NULL AND cancelled.financial_status = ANY (:unpaid)
+    GROUP BY sale.order_shopify_id, sale.line_type, cancelled.cancelled_at, sale.customer_shopify_id,
+             sale.order_line_shopify_id, sale.product_shopify_id, sale.variant_shopify_id
+    HAVING sum(sale.gross - sale.discounts - sale.returns) <> 0 OR sum(sale.shipping) <> 0 OR sum(sale.taxes) <> 0
+    RETURNING day_on
+"""

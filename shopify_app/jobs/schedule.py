@@ -1,0 +1,64 @@
+"""What the clock starts, and the tick that looks for work nobody rang for: after a crash, a lost Redis, a wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shopify_app import claims, inbox
+from shopify_app.database import operations
+from shopify_app.jobs.queues import ADVANCE, DRAIN, READ_DETAILS, REFRESH, RENEW_EXPIRING, SETTLE, TICK
+from shopify_app.runtime import current
+
+if TYPE_CHECKING:
+    from shopify_app.claims import Due
+
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job the clock queues every ``seconds``; ``id`` keeps two clocks from queueing it twice."""
+
+    id: str
+    job: str
+    seconds: int
+
+
+SCHEDULE = (
+    Entry("tick", TICK, 5),
+    Entry("renew-expiring-tokens", RENEW_EXPIRING, 24 * 60 * 60),
+)
+
+
+def _of_tenant(due: Due) -> dict[str, int]:
+    return {"tenant_id": due.tenant_id}
+
+
+def _of_backfill(due: Due) -> dict[str, int]:
+    return {"tenant_id": due.tenant_id, "backfill_id": due.subject}
+
+
+# Kind of claim → the job that takes it, and its arguments.
+WORK: dict[str, tuple[str, Callable[[Due], dict[str, int]]]] = {
+    claims.BACKFILL: (ADVANCE, _of_backfill),
+    claims.ORDER_DETAILS: (READ_DETAILS, _of_tenant),
+    claims.ROLLUPS: (REFRESH, _of_tenant),
+    claims.SETTLE: (SETTLE, _of_tenant),
+}
+
+
+def tick() -> None:
+    """Queue a job for everything that is due. What is queued already, or being worked on, is not queued again."""
+    queues = current().queues
+    now = datetime.now(UTC)
+    with operations() as session:
+        waiting = inbox.waiting(session, now)
+        due = claims.due(session, tuple(WORK), now, MOST_AT_ONCE)
+    if waiting:
+        queues.nudge(DRAIN)
+    for item in due:
+        job, arguments = WORK[item.kind]
+        queues.nudge(job, **arguments(item))

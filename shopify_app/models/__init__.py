@@ -1,0 +1,48 @@
+"""Every table, one family per module, each in one of three classes: directory, queue or tenant."""
+
+from shopify_app.models.accounts import Account, AccountSession, Invitation, Membership
+from shopify_app.models.backfills import Backfill, WebhookSubscription
+from shopify_app.models.carts import Cart, Checkout
+from shopify_app.models.customers import Customer
+from shopify_app.models.inbox import Claim, Delivery
+from shopify_app.models.orders import (
+    Order,
+    OrderEdit,
+    OrderEditLine,
+    OrderLine,
+    OrderShippingLine,
+    Refund,
+    RefundLine,
+)
+from shopify_app.models.products import Product, ProductVariant
+from shopify_app.models.sales import DayTotal, DirtyDay, RollupState, Sale
+from shopify_app.models.tenants import OfflineToken, Tenant
+
+__all__ = [
+    "Account",
+    "AccountSession",
+    "Backfill",
+    "Cart",
+    "Checkout",
+    "Claim",
+    "Customer",
+    "DayTotal",
+    "Delivery",
+    "DirtyDay",
+    "Invitation",
+    "Membership",
+    "OfflineToken",
+    "Order",
+    "OrderEdit",
+    "OrderEditLine",
+    "OrderLine",
+    "OrderShippingLine",
+    "Product",
+    "ProductVariant",
+    "Refund",
+    "RefundLine",
+    "RollupState",
+    "Sale",
+    "Tenant",
+    "WebhookSubscription",
+]

@@ -1,0 +1,131 @@
+"""Totals per day of the shop's calendar, kept from the ledger: days are marked dirty, and refreshed a little later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from shopify_app.models import DirtyDay, RollupState, Tenant
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """``version`` rises with every refresh, zero before the first; ``waiting`` counts days still to be refreshed."""
+
+    version: int
+    refreshed_at: datetime | None
+    waiting: int
+
+
+def mark(session: Session, tenant_id: int, days: Iterable[date]) -> None:
+    """Mark days whose totals no longer follow from the ledger.
+
+    A day that is marked already is written all the same: its row stays locked until the caller commits, so that no
+    refresh takes the mark away before it can see what the caller wrote.
+    """
+    wanted = sorted(set(days))
+    if wanted:
+        session.execute(text(_MARK), {"tenant": tenant_id, "days": wanted})
+
+
+def refresh(session: Session, tenant: Tenant, now: datetime) -> int:
+    """Compute the dirty days anew; returns how many there were. One refresh of a tenant runs at a time."""
+    _enter(session, tenant.id, now)
+    days = list(session.execute(text(_TAKE), {"tenant": tenant.id}).scalars())
+    if days:
+        _compute(session, tenant, days, now)
+    return len(days)
+
+
+def rebuild(session: Session, tenant: Tenant, now: datetime) -> int:
+    """Compute every day anew from the ledger, in the tenant's present time zone; returns how many there are."""
+    _enter(session, tenant.id, now)
+    values = {"tenant": tenant.id, "zone": tenant.time_zone}
+    session.execute(text(_MOVE), values)
+    session.execute(text(_TAKE), values)
+    days = list(session.execute(text(_ALL_DAYS), values).scalars())
+    _compute(session, tenant, days, now)
+    return len(days)
+
+
+def state(session: Session) -> Freshness:
+    """Return how fresh the totals of the transaction's tenant are."""
+    waiting = select(func.count()).select_from(DirtyDay).scalar_subquery()
+    row = session.execute(select(RollupState.version, RollupState.refreshed_at, waiting)).one_or_none()
+    if row is None or not row.version:
+        return Freshness(0, None, session.execute(select(waiting)).scalar_one())
+    return Freshness(row.version, row.refreshed_at, row[2])
+
+
+def _enter(session: Session, tenant_id: int, now: datetime) -> None:
+    """Wait for the tenant's other refreshes to end."""
+    values = {"tenant": tenant_id, "now": now}
+    session.execute(text(_HAVE_STATE), values)
+    session.execute(text(_LOCK_STATE), values)
+
+
+def _compute(session: Session, tenant: Tenant, days: list[date], now: datetime) -> None:
+    values = {"tenant": tenant.id, "zone": tenant.time_zone, "days": days, "now": now}
+    session.execute(text(_FORGET), values)
+    session.execute(text(_COMPUTE), values)
+    session.execute(text(_COUNT_UP), values)
+
+
+_MARK = """
+    INSERT INTO dirty_days (tenant_id, day_on)
+    SELECT CAST(:tenant AS bigint), day FROM unnest(CAST(:days AS date[])) AS day ORDER BY day
+    ON CONFLICT (tenant_id, day_on) DO UPDATE SET marked_at = now()
+"""
+_HAVE_STATE = """
+    INSERT INTO rollup_states (tenant_id, version, refreshed_at) VALUES (:tenant, 0, :now)
+    ON CONFLICT (tenant_id) DO NOTHING
+"""
+_LOCK_STATE = "SELECT FROM rollup_states WHERE tenant_id = :tenant FOR UPDATE"
+_COUNT_UP = "UPDATE rollup_states SET version = version + 1, refreshed_at = :now WHERE tenant_id = :tenant"
+# Rows are locked in the order in which `mark` locks them.
+_TAKE = """
+    WITH taken AS MATERIALIZED (
+        SELECT day_on FROM dirty_days WHERE tenant_id = :tenant ORDER BY day_on FOR UPDATE
+    )
+    DELETE FROM dirty_days USING taken
+    WHERE dirty_days.tenant_id = :tenant AND dirty_days.day_on = taken.day_on
+    RETURNING dirty_days.day_on
+"""
+_MOVE = """
+    UPDATE sales SET day_on = CAST(happened_at AT TIME ZONE :zone AS date)
+    WHERE tenant_id = :tenant AND day_on <> CAST(happened_at AT TIME ZONE :zone AS date)
+"""
+_ALL_DAYS = """
+    SELECT day_on FROM sales WHERE tenant_id = :tenant
+    UNION SELECT day_on FROM day_totals WHERE tenant_id = :tenant
+    UNION SELECT CAST(processed_at AT TIME ZONE :zone AS date) FROM orders
+          WHERE tenant_id = :tenant AND processed_at IS NOT NULL AND NOT test AND deleted_at IS NULL
+"""
+_FORGET = "DELETE FROM day_totals WHERE tenant_id = :tenant AND day_on = ANY (:days)"
+# A day with neither a sale nor an order keeps no row: readers fill it with zeros.
+_COMPUTE = """
+    WITH sold AS (
+        SELECT day_on, sum(quantity) FILTER (WHERE kind = 'order') AS units,
+               sum(gross) AS gross, sum(discounts) AS discounts, sum(returns) AS returns, sum(shipping) AS shipping,
+               sum(taxes) AS taxes, sum(gross) FILTER (WHERE kind = 'order') AS ordered_gross,
+               sum(discounts) FILTER (WHERE kind = 'order') AS ordered_discounts
+        FROM sales WHERE tenant_id = :tenant AND day_on = ANY (:days) GROUP BY day_on
+    ), placed AS (
+        SELECT day AS day_on, count(*) AS orders
+        FROM unnest(CAST(:days AS date[])) AS day JOIN orders AS o ON o.tenant_id = :tenant
+         AND o.processed_at >= CAST(day AS timestamp) AT TIME ZONE :zone
+         AND o.processed_at < CAST(day + 1 AS timestamp) AT TIME ZONE :zone
+         AND NOT o.test AND o.deleted_at IS NULL
+        GROUP BY day
+    )
+    INSERT INTO day_totals (tenant_id, day_on, orders, units, gross, discounts, returns, shipping, taxes,
+                            ordered_gross, ordered_discounts)
+    SELECT CAST(:tenant AS bigint), day_on, coalesce(orders, 0), coalesce(units, 0), coalesce(gross, 0),
+           coalesce(discounts, 0), coalesce(returns, 0), coalesce(shipping, 0), coalesce(taxes, 0),
+           coalesce(ordered_gross, 0), coalesce(ordered_discounts, 0)
+    FROM sold FULL JOIN placed USING (day_on)
+"""

@@ -1,0 +1,126 @@
+"""The documents that read a store's history: one bulk query per resource, and the detail queries behind them.
+
+Bulk queries obey Shopify's restrictions: at most five connections nested two deep, ``edges { node }`` with the
+parent's ``id``, no connection inside a list, nodes that implement ``Node``. So refunds come without their lines, and
+shipping as totals (a ``ShippingLine`` is no node). Details are validated like the exports, against the real schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_SHOP = "{ shopMoney { amount } }"
+
+CUSTOMERS = """{
+  customers(sortKey: UPDATED_AT) { edges { node {
+    id firstName lastName createdAt updatedAt state tags locale numberOfOrders
+    amountSpent { amount }
+    defaultEmailAddress { emailAddress marketingState }
+    defaultPhoneNumber { phoneNumber smsMarketingConsent { state } }
+    defaultAddress { city countryCodeV2 provinceCode }
+  } } }
+}"""
+
+PRODUCTS = """{
+  products(sortKey: UPDATED_AT) { edges { node {
+    id title handle status productType vendor tags createdAt updatedAt publishedAt
+    priceRangeV2 { minVariantPrice { amount } }
+    variants { edges { node {
+      id title sku barcode price compareAtPrice position inventoryQuantity updatedAt
+    } } }
+  } } }
+}"""
+
+ORDERS = f"""{{
+  orders(sortKey: UPDATED_AT) {{ edges {{ node {{
+    id name createdAt processedAt updatedAt cancelledAt closedAt cancelReason test edited taxesIncluded
+    email phone currencyCode presentmentCurrencyCode displayFinancialStatus displayFulfillmentStatus
+    sourceName cartToken checkoutToken tags discountCodes
+    customer {{ id }}
+    shippingAddress {{ countryCodeV2 }}
+    billingAddress {{ countryCodeV2 }}
+    totalPriceSet {{ shopMoney {{ amount }} presentmentMoney {{ amount }} }}
+    currentTotalPriceSet {_SHOP}
+    subtotalPriceSet {_SHOP}
+    totalDiscountsSet {_SHOP}
+    totalTaxSet {_SHOP}
+    currentShippingPriceSet {_SHOP}
+    totalRefundedShippingSet {_SHOP}
+    refunds {{ id createdAt processedAt totalRefundedSet {_SHOP} }}
+    lineItems {{ edges {{ node {{
+      id title variantTitle sku vendor quantity currentQuantity isGiftCard
+      product {{ id }}
+      variant {{ id }}
+      originalUnitPriceSet {_SHOP}
+      discountAllocations {{ allocatedAmountSet {_SHOP} }}
+      taxLines {{ priceSet {_SHOP} }}
+    }} }} }}
+  }} }} }}
+}}"""
+
+CHECKOUTS = f"""{{
+  abandonedCheckouts {{ edges {{ node {{
+    id abandonedCheckoutUrl createdAt updatedAt completedAt
+    customer {{ id }}
+    totalPriceSet {_SHOP}
+    subtotalPriceSet {_SHOP}
+    lineItems {{ edges {{ node {{
+      id title sku quantity
+      product {{ id }}
+      variant {{ id }}
+      originalUnitPriceSet {_SHOP}
+      discountedTotalPriceSet {_SHOP}
+    }} }} }}
+  }} }} }}
+}}"""
+
+# Resource → bulk query. `refunds`, the fifth resource of a backfill, is read by `details.order_details`.
+EXPORTS: Mapping[str, str] = MappingProxyType(
+    {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS, "checkouts": CHECKOUTS}
+)
+
+_PAGE = "pageInfo { hasNextPage endCursor }"
+_REFUND_LINE = f"id quantity restockType lineItem {{ id }} subtotalSet {_SHOP} totalTaxSet {_SHOP}"
+_SALE = f"""
+  actionType lineType quantity
+  totalAmount {_SHOP} totalDiscountAmountBeforeTaxes {_SHOP} totalTaxAmount {_SHOP}
+  ... on ProductSale {{ lineItem {{ id }} }}
+  ... on GiftCardSale {{ lineItem {{ id }} }}
+"""
+_AGREEMENT = f"__typename id happenedAt sales(first: 10) {{ {_PAGE} nodes {{ {_SALE} }} }}"
+
+# One order a call: the sizes keep its requested cost under 1,000 points. Agreements are dear, and only edits need them.
+ORDER_DETAILS = f"""query OrderDetails($ids: [ID!]!) {{
+  nodes(ids: $ids) {{ ... on Order {{
+    id edited
+    refunds {{
+      id createdAt processedAt totalRefundedSet {_SHOP}
+      refundLineItems(first: 10) {{ {_PAGE} nodes {{ {_REFUND_LINE} }} }}
+      refundShippingLines(first: 5) {{ nodes {{ subtotalAmountSet {_SHOP} taxAmountSet {_SHOP} }} }}
+    }}
+  }} }}
+}}"""
+
+REFUND_LINES = f"""query RefundLines($id: ID!, $after: String) {{
+  refund(id: $id) {{ refundLineItems(first: 100, after: $after) {{ {_PAGE} nodes {{ {_REFUND_LINE} }} }} }}
+}}"""
+
+ORDER_AGREEMENTS = f"""query OrderAgreements($id: ID!, $after: String) {{
+  order(id: $id) {{ agreements(first: 5, after: $after) {{ {_PAGE} edges {{ cursor node {{ {_AGREEMENT} }} }} }} }}
+}}"""
+
+AGREEMENT_SALES = f"""query AgreementSales($id: ID!, $before: String, $after: String) {{
+  order(id: $id) {{ agreements(first: 1, after: $before) {{ nodes {{
+    sales(first: 50, after: $after) {{ {_PAGE} nodes {{ {_SALE} }} }}
+  }} }} }}
+}}"""
+
+DETAIL_QUERIES: Mapping[str, str] = MappingProxyType(
+    {
+        "order details": ORDER_DETAILS,
+        "refund lines": REFUND_LINES,
+        "order agreements": ORDER_AGREEMENTS,
+        "agreement sales": AGREEMENT_SALES,
+    }
+)

@@ -1,0 +1,150 @@
+"""The pages a store is seen on: its overview, kept up to date while it is looked at, and the health of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, make_response, redirect, request, url_for
+from werkzeug.exceptions import Forbidden
+
+from shopify_app import backfill, insights, rollups, subscriptions, tenants
+from shopify_app.database import tenant_work
+from shopify_app.insights import health as store_health
+from shopify_app.jobs.queues import TICK
+from shopify_app.models import Tenant
+from shopify_app.models.backfills import UNFINISHED
+from shopify_app.runtime import current
+from shopify_app.web.choices import COMPARISONS, PRESETS, Choice, choose
+from shopify_app.web.figures import show
+from shopify_app.web.guards import current_viewer
+from shopify_app.web.links import path_with_query
+from shopify_app.web.pages import live_page, store_of
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from shopify_app.backfill import Progress
+    from shopify_app.insights.health import Deliveries
+    from shopify_app.rollups import Freshness
+    from shopify_app.subscriptions import Registration
+
+blueprint = Blueprint("insights", __name__)
+
+# Milliseconds between two looks of an open page: shorter while a history is being loaded.
+LOADING, LOADED = 2000, 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Whether a store's data is complete and still arrives."""
+
+    connected: bool
+    progress: tuple[Progress, ...]
+    deliveries: Deliveries
+    registrations: tuple[Registration, ...]
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a backfill failed and no other is under way."""
+        states = {item.state for item in self.progress}
+        return "failed" in states and not states.intersection(UNFINISHED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What an overview follows from: when any of it changes, the page does."""
+
+    choice: Choice
+    freshness: Freshness
+    progress: tuple[Progress, ...]
+
+
+@blueprint.get("/")
+def overview() -> Response:
+    """Show a store's main figures over a range of days."""
+    return _overview("insights/overview.html")
+
+
+@blueprint.get("/overview/fragment")
+def fragment() -> Response:
+    """Show the part of the overview that changes, to a page that is open."""
+    return _overview("insights/_overview.html")
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Show how the store's data is doing."""
+    found = _health()
+    return live_page(
+        "insights/health.html", facts=found, context=lambda: {"health": found, "every": _pace(found.progress)}
+    )
+
+
+@blueprint.post("/health/backfill")
+def retry() -> Response:
+    """Load once more what failed in the latest backfill."""
+    viewer = current_viewer()
+    if not viewer.may_manage:
+        raise Forbidden
+    with tenant_work(viewer.tenant_id) as session:
+        failed = [item.resource for item in backfill.progress(session) if item.state == "failed"]
+        if failed:
+            backfill.start(session, session.get_one(Tenant, viewer.tenant_id), failed, datetime.now(UTC))
+    current().queues.nudge(TICK)
+    return make_response(redirect(url_for("insights.health"), 303))
+
+
+def _overview(template: str) -> Response:
+    now = datetime.now(UTC)
+    with tenant_work(current_viewer().tenant_id) as session:
+        tenant = session.get_one(Tenant, current_viewer().tenant_id)
+        standing = Standing(
+            choice=choose(request.args, now.astimezone(ZoneInfo(tenant.time_zone)).date()),
+            freshness=rollups.state(session),
+            progress=backfill.progress(session),
+        )
+    return live_page(template, facts=standing, context=lambda: _overview_context(standing, now))
+
+
+def _overview_context(standing: Standing, now: datetime) -> dict[str, object]:
+    viewer, choice = current_viewer(), standing.choice
+    with tenant_work(viewer.tenant_id) as session:
+        answer = insights.overview(session, session.get_one(Tenant, viewer.tenant_id), choice.range, choice.compared)
+    return {
+        **vars(show(answer, store_of(viewer).formats)),
+        "choice": choice,
+        "presets": PRESETS,
+        "comparisons": COMPARISONS,
+        "customers": answer.top_customers,
+        "products": answer.top_products,
+        "progress": standing.progress,
+        "loading": _is_loading(standing.progress),
+        "failed": [item for item in standing.progress if item.state == "failed"],
+        "fresh_at": standing.freshness.refreshed_at,
+        "now": now,
+        "every": _pace(standing.progress),
+        "fragment": path_with_query(url_for("insights.fragment"), choice.query.items()),
+    }
+
+
+def _health() -> Health:
+    tenant_id = current_viewer().tenant_id
+    with tenant_work(tenant_id) as session:
+        return Health(
+            connected=tenants.has_live_token(session, tenant_id, datetime.now(UTC)),
+            progress=backfill.progress(session),
+            deliveries=store_health.deliveries(session, tenant_id),
+            registrations=tuple(subscriptions.registrations(session)),
+        )
+
+
+def _pace(progress: tuple[Progress, ...]) -> int:
+    return LOADING if _is_loading(progress) else LOADED
+
+
+def _is_loading(progress: tuple[Progress, ...]) -> bool:
+    """Whether history is on its way; a store that has just come has no backfill yet, but soon will."""
+    return not progress or any(item.state in UNFINISHED for item in progress)

@@ -1,0 +1,299 @@
+"""Draining the inbox: what is applied, what is set aside, and what a store's own notices change."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from shopify_app import claims, ingest
+from shopify_app.database import directory, operations, tenant_work
+from shopify_app.jobs import inbox as module
+from shopify_app.jobs.inbox import drain
+from shopify_app.models import Backfill, Claim, DayTotal, Delivery, OfflineToken, Product, Tenant
+
+NOW = datetime.now(UTC)
+
+
+def product(number, title="A shirt", updated_at="2026-11-01T10:00:00Z"):
+    return {"id": number, "title": title, "created_at": updated_at, "updated_at": updated_at, "variants": []}
+
+
+def titles(tenant_id):
+    with tenant_work(tenant_id) as session:
+        return dict(session.execute(select(Product.shopify_id, Product.title)).all())
+
+
+def inbox_rows():
+    with directory() as session:
+        rows = list(session.scalars(select(Delivery).order_by(Delivery.id)))
+        session.expunge_all()
+        return rows
+
+
+def tenant(tenant_id):
+    with directory() as session:
+        found = session.get_one(Tenant, tenant_id)
+        session.expunge(found)
+        return found
+
+
+def due(*kinds):
+    with operations() as session:
+        return [(item.kind, item.tenant_id, item.subject) for item in claims.due(session, kinds, datetime.now(UTC), 10)]
+
+
+def test_what_was_delivered_is_applied_and_marked_processed(tenant_id, deliver):
+    deliver("products/create", product(1))
+    deliver("products/update", product(1, "A better shirt", "2026-11-02T10:00:00Z"))
+
+    drain()
+
+    assert titles(tenant_id) == {1: "A better shirt"}
+    assert all(row.processed_at and row.lease is None for row in inbox_rows())
+
+
+def test_each_tenant_gets_its_own_deliveries(tenant_ids, deliver):
+    deliver("products/create", product(1, "Aurora's"))
+    deliver("products/create", product(1, "Birch's"), shop="birch.myshopify.com")
+
+    drain()
+
+    assert [titles(tenant_id) for tenant_id in tenant_ids] == [{1: "Aurora's"}, {1: "Birch's"}]
+
+
+def test_more_than_a_batch_is_drained_at_once(tenant_id, deliver, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 3)
+    for number in range(8):
+        deliver("products/create", product(number))
+
+    drain()
+
+    assert len(titles(tenant_id)) == 8
+
+
+def test_a_long_drain_gives_other_work_its_turn_and_comes_back(tenant_id, deliver, work_off, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 1)
+    monkeypatch.setattr(module, "SLICE", 0.0)
+    for number in range(3):
+        deliver("products/create", product(number))
+
+    drain()
+    assert len(titles(tenant_id)) == 1
+    work_off()
+
+    assert len(titles(tenant_id)) == 3
+
+
+@pytest.mark.parametrize("bad", [b"not json", b'{"id": "no number"}', b"[]"])
+def test_a_delivery_that_cannot_be_read_fails_alone(tenant_id, deliver, bad):
+    for number in range(1, 6):
+        deliver("products/create", product(number))
+        if number == 3:
+            deliver("products/create", bad)
+
+    drain()
+
+    assert sorted(titles(tenant_id)) == [1, 2, 3, 4, 5]
+    failed = [row for row in inbox_rows() if row.processed_at is None]
+    assert [(bytes(row.payload), row.attempts) for row in failed] == [(bad, 1)]
+    assert failed[0].error.startswith("PayloadRejected: ")
+    assert failed[0].leased_until > NOW
+
+
+def test_a_mistake_of_our_own_sets_aside_only_what_it_concerns(tenant_id, deliver, monkeypatch):
+    apply = ingest.apply_webhooks
+
+    def mistaken(session, tenant, deliveries, now):
+        if any(b"cursed" in delivery.payload for delivery in deliveries):
+            raise KeyError("cursed")
+        return apply(session, tenant, deliveries, now)
+
+    monkeypatch.setattr(ingest, "apply_webhooks", mistaken)
+    for number in range(1, 5):
+        deliver("products/create", product(number, "cursed" if number == 2 else "fine"))
+
+    drain()
+
+    assert sorted(titles(tenant_id)) == [1, 3, 4]
+    assert [row.error for row in inbox_rows()] == [None, "KeyError: 'cursed'", None, None]
+
+
+def test_a_database_in_trouble_is_no_deliverys_fault(tenant_id, deliver, monkeypatch):
+    deliver("products/create", product(1))
+
+    def broken(*_args):
+        raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+
+    apply = ingest.apply_webhooks
+    monkeypatch.setattr(ingest, "apply_webhooks", broken)
+    with pytest.raises(OperationalError):
+        drain()
+
+    assert [row.error for row in inbox_rows()] == [None]
+    monkeypatch.setattr(ingest, "apply_webhooks", apply)
+    _let_leases_run_out()
+    drain()
+    assert titles(tenant_id) == {1: "A shirt"}
+
+
+def test_a_delivery_taken_over_by_another_worker_is_left_to_it(tenant_id, deliver, monkeypatch):
+    deliver("products/create", product(1))
+    read = module.inbox.read
+
+    def overtaken(session, *args):
+        with operations() as other:
+            other.execute(update(Delivery).values(lease=None, leased_until=None))
+            module.inbox.claim(other, now=datetime.now(UTC), lease_for=timedelta(minutes=1), limit=10)
+        return read(session, *args)
+
+    monkeypatch.setattr(module.inbox, "read", overtaken)
+    drain()
+
+    assert titles(tenant_id) == {}
+    assert [row.processed_at for row in inbox_rows()] == [None]
+
+
+def test_nothing_waiting_is_no_work(tenant_id):
+    drain()
+
+    assert inbox_rows() == []
+
+
+def test_totals_that_could_not_be_refreshed_are_refreshed_later(tenant_id, deliver, monkeypatch, reference):
+    deliver("orders/create", (reference / "payloads" / "docs-2026-04__orders_create.json").read_bytes())
+
+    def broken(**_kwargs):
+        raise OperationalError("SELECT 1", {}, Exception("deadlock detected"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.rollups, "refresh", broken)
+        drain()
+
+    assert due(claims.ROLLUPS) == [(claims.ROLLUPS, tenant_id, 0)]
+    assert inbox_rows()[0].processed_at is not None
+
+
+def test_an_order_is_in_the_totals_as_soon_as_it_is_applied(tenant_id, deliver, reference):
+    deliver("orders/create", (reference / "payloads" / "docs-2026-04__orders_create.json").read_bytes())
+
+    drain()
+
+    assert due(claims.ROLLUPS) == []
+    with tenant_work(tenant_id) as session:
+        assert module.rollups.rollups.state(session).version == 1
+
+
+def test_an_uninstalled_app_forgets_its_token(tenant_ids, deliver):
+    deliver("app/uninstalled", {"id": 1}, triggered_at=NOW)
+
+    drain()
+
+    assert tenant(tenant_ids[0]).uninstalled_at == NOW
+    assert tenant(tenant_ids[1]).uninstalled_at is None
+    with directory() as session:
+        assert session.scalars(select(OfflineToken.tenant_id)).all() == [tenant_ids[1]]
+
+
+def test_an_uninstall_from_before_the_latest_install_changes_nothing(tenant_id, deliver):
+    deliver("app/uninstalled", {"id": 1}, triggered_at=datetime(2025, 12, 31, tzinfo=UTC))
+
+    drain()
+
+    assert tenant(tenant_id).uninstalled_at is None
+    assert inbox_rows()[0].processed_at is not None
+
+
+def test_other_scopes_are_recorded_and_the_store_is_settled_anew(tenant_id, deliver):
+    deliver("app/scopes_update", {"previous": [], "current": ["read_products"]})
+
+    drain()
+
+    with directory() as session:
+        assert session.get_one(OfflineToken, tenant_id).scopes == ["read_products"]
+    assert due(claims.SETTLE) == [(claims.SETTLE, tenant_id, 0)]
+
+
+def test_the_same_scopes_settle_nothing(tenant_id, deliver):
+    deliver("app/scopes_update", {"current": ["read_products", "read_orders", "read_customers"]})
+
+    drain()
+
+    assert due(claims.SETTLE) == []
+
+
+def test_a_shops_new_facts_are_taken_down_and_what_it_leaves_out_is_kept(tenant_id, deliver):
+    deliver("shop/update", {"name": "Aurora Ltd", "email": None, "currency": "EUR", "primary_locale": "de"})
+
+    drain()
+
+    shop = tenant(tenant_id)
+    assert (shop.name, shop.email, shop.currency, shop.locale, shop.time_zone) == (
+        "Aurora Ltd",
+        None,
+        "EUR",
+        "de",
+        "UTC",
+    )
+
+
+def test_another_time_zone_puts_sales_on_other_days(tenant_id, deliver, reference):
+    sample = json.loads((reference / "payloads" / "docs-2026-04__orders_create.json").read_bytes())
+    deliver("orders/create", sample | {"test": False, "processed_at": "2026-03-01T12:00:00Z"})
+    drain()
+    before = _days(tenant_id)
+
+    deliver("shop/update", {"iana_timezone": "Pacific/Kiritimati"})
+    drain()
+
+    assert tenant(tenant_id).time_zone == "Pacific/Kiritimati"
+    assert date(2026, 3, 1) in before
+    assert date(2026, 3, 1) not in _days(tenant_id)
+    assert date(2026, 3, 2) in _days(tenant_id)
+
+
+def test_a_time_zone_nobody_knows_is_not_taken(tenant_id, deliver):
+    deliver("shop/update", {"iana_timezone": "Mars/Olympus"})
+
+    drain()
+
+    assert tenant(tenant_id).time_zone == "UTC"
+
+
+def test_a_finished_operation_makes_its_backfill_due(tenant_id, deliver):
+    gid = "gid://shopify/BulkOperation/7"
+    with tenant_work(tenant_id) as session:
+        waiting = Backfill(
+            tenant_id=tenant_id, run_id=module.uuid.uuid4(), resource="orders", state="running", operation_id=gid
+        )
+        session.add(waiting)
+        session.flush()
+        backfill_id = waiting.id
+        claims.put(session, claims.BACKFILL, tenant_id, backfill_id, due_at=NOW + timedelta(hours=1))
+    assert due(claims.BACKFILL) == []
+
+    deliver("bulk_operations/finish", {"admin_graphql_api_id": gid, "status": "completed"})
+    deliver("bulk_operations/finish", {"admin_graphql_api_id": "gid://shopify/BulkOperation/8"})
+    drain()
+
+    assert due(claims.BACKFILL) == [(claims.BACKFILL, tenant_id, backfill_id)]
+
+
+def test_a_notice_that_cannot_be_read_is_set_aside(tenant_id, deliver):
+    deliver("app/scopes_update", {"previous": []})
+
+    drain()
+
+    assert "current" in inbox_rows()[0].error
+
+
+def _days(tenant_id):
+    with tenant_work(tenant_id) as session:
+        return list(session.scalars(select(DayTotal.day_on).order_by(DayTotal.day_on)))
+
+
+def _let_leases_run_out():
+    with operations() as session:
+        session.execute(update(Delivery).values(leased_until=NOW))
+        session.execute(update(Claim).values(leased_until=None))
