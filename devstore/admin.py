@@ -90,7 +90,8 @@ def harden(response: Response) -> Response:
     )
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Content-Security-Policy"] = policy
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Not no-referrer: with it a browser would send `Origin: null` along with our own forms.
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

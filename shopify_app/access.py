@@ -24,7 +24,13 @@ KEEP = "SELECT, INSERT, UPDATE"
 
 # What each role may do with the tables that are not a tenant's. A privilege with columns is given on these only.
 GRANTS: dict[str, dict[str, str]] = {
-    "tenants": {APP_ROLE: KEEP, CLOCK_ROLE: "SELECT (id, store_url, name, time_zone, installed_at, uninstalled_at)"},
+    "tenants": {
+        APP_ROLE: KEEP,
+        CLOCK_ROLE: (
+            "SELECT (id, store_url, name, time_zone, created_at, installed_at, uninstalled_at, disabled_at,"
+            " superseded_at), UPDATE (disabled_at)"
+        ),
+    },
     "offline_tokens": {
         APP_ROLE: ALL,
         CLOCK_ROLE: "SELECT (tenant_id, access_expires_at, refresh_expires_at, failed_at)",
@@ -33,6 +39,11 @@ GRANTS: dict[str, dict[str, str]] = {
     "memberships": {APP_ROLE: ALL},
     "invitations": {APP_ROLE: KEEP},
     "account_sessions": {APP_ROLE: KEEP},
+    "staff_members": {APP_ROLE: KEEP},
+    "privacy_requests": {APP_ROLE: KEEP, CLOCK_ROLE: "SELECT"},
+    "operators": {CLOCK_ROLE: KEEP},
+    "operator_sessions": {CLOCK_ROLE: KEEP},
+    "audit_entries": {APP_ROLE: "INSERT", CLOCK_ROLE: "SELECT, INSERT"},
     "inbox": {
         APP_ROLE: "SELECT, INSERT, UPDATE (processed_at, leased_until, lease, error)",
         CLOCK_ROLE: (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001_directory"
 down_revision = None
@@ -23,6 +24,49 @@ def upgrade() -> None:
     )
     op.create_index("uq_accounts_email", "accounts", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "audit_entries",
+        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("details", postgresql.JSONB(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_entries"),
+    )
+    op.create_index("ix_audit_entries_tenant_id", "audit_entries", ["tenant_id"])
+    op.create_table(
+        "operators",
+        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=False),
+        sa.Column("totp_secret", sa.LargeBinary(), nullable=False),
+        sa.Column("totp_step", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_operators"),
+    )
+    op.create_index("uq_operators_email", "operators", [sa.literal_column("lower(email)")], unique=True)
+    op.create_table(
+        "privacy_requests",
+        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("tenant_id", sa.BigInteger(), nullable=True),
+        sa.Column("shop_domain", sa.Text(), nullable=False),
+        sa.Column("webhook_id", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("subject", sa.BigInteger(), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rows_affected", sa.Integer(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_privacy_requests"),
+    )
+    op.create_index("ix_privacy_requests_tenant_id", "privacy_requests", ["tenant_id"])
+    op.create_index(
+        "uq_privacy_requests_shop_domain_webhook_id", "privacy_requests", ["shop_domain", "webhook_id"], unique=True
+    )
+    op.create_table(
         "tenants",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("store_url", sa.Text(), nullable=False),
@@ -37,6 +81,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("installed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("uninstalled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_tenants"),
     )
     op.create_index(
@@ -107,12 +153,41 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_offline_tokens_tenant_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_offline_tokens"),
     )
+    op.create_table(
+        "operator_sessions",
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("operator_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["operator_id"], ["operators.id"], name="fk_operator_sessions_operator_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name="pk_operator_sessions"),
+    )
+    op.create_index("ix_operator_sessions_operator_id", "operator_sessions", ["operator_id"])
+    op.create_table(
+        "staff_members",
+        sa.Column("tenant_id", sa.BigInteger(), nullable=False),
+        sa.Column("shopify_user_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("account_owner", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("role IN ('owner', 'analyst', 'viewer')", name="ck_staff_members_role"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_staff_members_tenant_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tenant_id", "shopify_user_id", name="pk_staff_members"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("staff_members")
+    op.drop_table("operator_sessions")
     op.drop_table("offline_tokens")
     op.drop_table("memberships")
     op.drop_table("invitations")
     op.drop_table("account_sessions")
     op.drop_table("tenants")
+    op.drop_table("privacy_requests")
+    op.drop_table("operators")
+    op.drop_table("audit_entries")
     op.drop_table("accounts")

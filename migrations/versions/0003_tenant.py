@@ -16,6 +16,7 @@ TABLES = (
     "carts",
     "checkouts",
     "customers",
+    "data_exports",
     "day_totals",
     "dirty_days",
     "order_edit_lines",
@@ -29,10 +30,11 @@ TABLES = (
     "refunds",
     "rollup_states",
     "sales",
+    "tombstones",
     "webhook_subscriptions",
 )
 # Tables whose rows carry a number of ours beside Shopify's; a sequence, since a distributed table has no identity.
-NUMBERED = ("backfills", "carts", "checkouts", "customers", "orders", "products", "refunds", "sales")
+NUMBERED = ("backfills", "carts", "checkouts", "customers", "data_exports", "orders", "products", "refunds", "sales")
 
 
 def upgrade() -> None:
@@ -158,6 +160,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "shopify_id", name="pk_customers"),
     )
     op.create_index("uq_customers_tenant_id_id", "customers", ["tenant_id", "id"], unique=True)
+    op.create_table(
+        "data_exports",
+        sa.Column("tenant_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "id", sa.BigInteger(), server_default=sa.text("nextval('data_exports_id_seq'::regclass)"), nullable=False
+        ),
+        sa.Column("request_id", sa.BigInteger(), nullable=False),
+        sa.Column("customer_shopify_id", sa.BigInteger(), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("downloaded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_data_exports_tenant_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_data_exports"),
+    )
     op.create_table(
         "day_totals",
         sa.Column("tenant_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -404,6 +420,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_sales_day_on", "sales", ["tenant_id", "day_on"])
     op.create_index("ix_sales_order", "sales", ["tenant_id", "order_shopify_id"])
+    op.create_table(
+        "tombstones",
+        sa.Column("tenant_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_tombstones_tenant_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tenant_id", "digest", name="pk_tombstones"),
+    )
     op.create_table(
         "webhook_subscriptions",
         sa.Column("tenant_id", sa.BigInteger(), autoincrement=False, nullable=False),

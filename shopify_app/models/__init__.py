@@ -1,10 +1,11 @@
 """Every table, one family per module, each in one of three classes: directory, queue or tenant."""
 
-from shopify_app.models.accounts import Account, AccountSession, Invitation, Membership
+from shopify_app.models.accounts import Account, AccountSession, Invitation, Membership, StaffMember
 from shopify_app.models.backfills import Backfill, WebhookSubscription
 from shopify_app.models.carts import Cart, Checkout
 from shopify_app.models.customers import Customer
 from shopify_app.models.inbox import Claim, Delivery
+from shopify_app.models.operators import AuditEntry, Operator, OperatorSession
 from shopify_app.models.orders import (
     Order,
     OrderEdit,
@@ -14,6 +15,7 @@ from shopify_app.models.orders import (
     Refund,
     RefundLine,
 )
+from shopify_app.models.privacy import DataExport, PrivacyRequest, Tombstone
 from shopify_app.models.products import Product, ProductVariant
 from shopify_app.models.sales import DayTotal, DirtyDay, RollupState, Sale
 from shopify_app.models.tenants import OfflineToken, Tenant
@@ -21,28 +23,35 @@ from shopify_app.models.tenants import OfflineToken, Tenant
 __all__ = [
     "Account",
     "AccountSession",
+    "AuditEntry",
     "Backfill",
     "Cart",
     "Checkout",
     "Claim",
     "Customer",
+    "DataExport",
     "DayTotal",
     "Delivery",
     "DirtyDay",
     "Invitation",
     "Membership",
     "OfflineToken",
+    "Operator",
+    "OperatorSession",
     "Order",
     "OrderEdit",
     "OrderEditLine",
     "OrderLine",
     "OrderShippingLine",
+    "PrivacyRequest",
     "Product",
     "ProductVariant",
     "Refund",
     "RefundLine",
     "RollupState",
     "Sale",
+    "StaffMember",
     "Tenant",
+    "Tombstone",
     "WebhookSubscription",
 ]

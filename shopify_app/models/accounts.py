@@ -69,3 +69,16 @@ class AccountSession(Model):
     created_at: Mapped[CreatedNow]
     expires_at: Mapped[Instant]
     revoked_at: Mapped[Instant | None]
+
+
+class StaffMember(Model):
+    """Somebody of the store's staff who opened the app in the admin, known by Shopify's user id."""
+
+    __tablename__ = "staff_members"
+    __table_args__ = (CheckConstraint(_ROLE_CHECK, name="role"), {"info": DIRECTORY})
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True)
+    shopify_user_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    role: Mapped[str] = mapped_column(Text)
+    account_owner: Mapped[bool]
+    created_at: Mapped[CreatedNow]

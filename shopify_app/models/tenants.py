@@ -34,8 +34,10 @@ class Tenant(Model):
     locale: Mapped[str] = mapped_column(Text, server_default="en")
     plan: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[CreatedNow]
-    installed_at: Mapped[Instant | None]
+    installed_at: Mapped[Instant | None]  # null: somebody's claim, which proves nothing about owning the store
     uninstalled_at: Mapped[Instant | None]
+    disabled_at: Mapped[Instant | None]  # by an operator
+    superseded_at: Mapped[Instant | None]  # a claim that ended when the real store installed
 
 
 class OfflineToken(Model):

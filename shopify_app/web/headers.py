@@ -70,7 +70,7 @@ def _describe_page(response: Response, config: Config) -> None:
     framed_by: tuple[str, ...] = g.get("framed_by", ())
     response.headers["Content-Security-Policy"] = content_security_policy(config, framed_by)
     # Inside the admin the address may hold a session token; outside, the CSRF check wants to see where a form was.
-    response.headers["Referrer-Policy"] = "no-referrer" if framed_by else "same-origin"
+    response.headers["Referrer-Policy"] = "same-origin"
     if framed_by:
         cdn = config.shopify_cdn_origin
         response.headers["Link"] = (

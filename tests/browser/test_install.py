@@ -55,8 +55,8 @@ def install(stack: Demo, page: Page, link: str) -> None:
 def uninstall(stack: Demo, page: Page) -> None:
     """Remove the app from the store, and wait until the app has heard of it."""
     page.goto(f"{devstore_url(stack)}/store/{STORE}")
-    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Uninstall").click()
+    expect(page.get_by_role("link", name="Install Storelens from a link")).to_be_visible()
 
     def left() -> bool:
         found = tenant(stack, BIRCH)

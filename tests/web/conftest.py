@@ -41,7 +41,7 @@ def quick_hashes() -> Iterator[None]:
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "_hasher", quick)
-        patch.setattr(accounts, "_NOBODYS_HASH", quick.hash("nobody's password"))
+        patch.setattr(accounts, "_nobodys_hash", lambda: quick.hash("nobody's password"))
         yield
 
 

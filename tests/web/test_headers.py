@@ -42,7 +42,7 @@ def test_a_page_in_the_admin_names_the_two_that_may_frame_it(
     origin = "/".join(config.shop_origin(STORE).split("/")[:3])
     assert policy["frame-ancestors"] == [origin, ADMIN]
     assert policy["script-src"] == ["'self'", f"{CDN}/shopifycloud/"]
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     assert f'<{CDN}/shopifycloud/app-bridge.js>; rel="preload"; as="script"' in response.headers["Link"]
 
 

@@ -90,8 +90,8 @@ def test_the_answer_says_what_it_cost(installed):
 
     assert block["requestedQueryCost"] == 22
     assert 12 <= block["actualQueryCost"] <= 22
-    assert block["throttleStatus"]["restoreRate"] == 100.0
-    assert block["throttleStatus"]["maximumAvailable"] == 2000.0
+    assert block["throttleStatus"]["restoreRate"] == 1000.0
+    assert block["throttleStatus"]["maximumAvailable"] == 20000.0
 
 
 def test_an_empty_bucket_throttles_and_refills(installed, monkeypatch):

@@ -1,28 +1,16 @@
-"""Operators' commands: ``flask --app wsgi …``."""
+"""Releasing: the schema, and the rights of the two roles."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import click
 import flask_migrate
 import psycopg
 import structlog
-from flask_migrate.cli import db as db_group
 
 from shopify_app import access
 from shopify_app.runtime import current
 
-if TYPE_CHECKING:
-    from flask import Flask
-
 log = structlog.get_logger(__name__)
-
-
-def register(app: Flask) -> None:
-    """Add the commands to the app."""
-    app.cli.add_command(release)
-    db_group.add_command(grants)
 
 
 @click.command

@@ -1,0 +1,18 @@
+"""Operators' commands: ``flask --app wsgi …``. One module per word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask_migrate.cli import db
+
+from shopify_app.cli import release
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def register(app: Flask) -> None:
+    """Add the commands to the app."""
+    app.cli.add_command(release.release)
+    db.add_command(release.grants)
