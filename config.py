@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 API_VERSION = re.compile(r"\d{4}-(01|04|07|10)|unstable")
 SCOPE = re.compile(r"[a-z_]+")
-DEFAULT_SCOPES = "read_all_orders,read_customer_merge,read_customers,read_orders,read_products"
+DEFAULT_SCOPES = "read_customer_merge,read_customers,read_orders,read_products"
+OPTIONAL_SCOPES = "read_all_orders"
+WEBHOOKS_OF_SHOP, WEBHOOKS_OF_APP = "shop", "app"
 
 
 class ConfigError(Exception):
@@ -37,6 +39,9 @@ class Config:
     database_owner_url: str | None = field(default=None, repr=False)
     shopify_api_version: str = "2026-10"
     shopify_scopes: tuple[str, ...] = tuple(DEFAULT_SCOPES.split(","))
+    shopify_optional_scopes: tuple[str, ...] = tuple(OPTIONAL_SCOPES.split(","))
+    webhook_subscriptions: str = WEBHOOKS_OF_SHOP
+    standalone_registration: bool = False
     shopify_shop_origin: str = "https://{shop}"
     shopify_admin_origin: str = "https://admin.shopify.com"
     shopify_cdn_origin: str = "https://cdn.shopify.com"
@@ -62,6 +67,9 @@ class Config:
             shopify_api_secret_previous=env.optional("SHOPIFY_API_SECRET_PREVIOUS", "") or None,
             shopify_api_version=env.matching("SHOPIFY_API_VERSION", API_VERSION, cls.shopify_api_version),
             shopify_scopes=env.scopes("SHOPIFY_SCOPES", DEFAULT_SCOPES),
+            shopify_optional_scopes=env.scopes("SHOPIFY_OPTIONAL_SCOPES", OPTIONAL_SCOPES),
+            webhook_subscriptions=env.choice("WEBHOOK_SUBSCRIPTIONS", (WEBHOOKS_OF_SHOP, WEBHOOKS_OF_APP)),
+            standalone_registration=env.choice("STANDALONE_REGISTRATION", ("off", "on")) == "on",
             shopify_shop_origin=env.shop_origin("SHOPIFY_SHOP_ORIGIN", cls.shopify_shop_origin),
             shopify_admin_origin=env.origin("SHOPIFY_ADMIN_ORIGIN", cls.shopify_admin_origin),
             shopify_cdn_origin=env.origin("SHOPIFY_CDN_ORIGIN", cls.shopify_cdn_origin),
@@ -156,6 +164,13 @@ class _Settings:
                 message = f"{name} holds {scope!r}, which is not an access scope."
                 raise ConfigError(message)
         return scopes
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.optional(name, choices[0])
+        if value in choices:
+            return value
+        message = f"{name} is {value!r}; it must be one of {', '.join(choices)}."
+        raise ConfigError(message)
 
     def port(self, name: str, default: int) -> int:
         value = self.optional(name, str(default))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, not_, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shopify_app.models import Claim
+from shopify_app.models import Claim, Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult
     from sqlalchemy.orm import Session
 
-# Kinds of work. Their subjects: a backfill's id, an order's Shopify id, and none for what is a tenant's as a whole.
+# Kinds of work. Their subjects: a backfill's id, an order's Shopify id, a privacy request's id, and none for what is a
+# tenant's as a whole.
 BACKFILL, ORDER_DETAILS, ROLLUPS, SETTLE = "backfill", "order_details", "rollups", "settle"
+PRIVACY = "privacy"
+
+# What is owed by law is done for a store that an operator has disabled, too; everything else waits.
+OWED = (PRIVACY,)
 
 TICK = timedelta(microseconds=1)
 
@@ -170,6 +175,11 @@ def withdraw(session: Session, kind: str, tenant_id: int, subject: int = 0) -> N
     )
 
 
+def withdraw_all(session: Session, tenant_id: int, kinds: Collection[str]) -> None:
+    """Remove a tenant's claims of these kinds, whoever holds them: the work has become pointless."""
+    _rows(session, delete(Claim).where(Claim.tenant_id == tenant_id, Claim.kind.in_(kinds)))
+
+
 def write_alone(session: Session, tenant_id: int) -> None:
     """Wait until no other transaction that asked the same writes this tenant's rows; holds until the transaction ends.
 
@@ -182,7 +192,13 @@ def write_alone(session: Session, tenant_id: int) -> None:
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
-    return and_(Claim.due_at <= now, or_(Claim.leased_until.is_(None), Claim.leased_until <= now))
+    unleased = or_(Claim.leased_until.is_(None), Claim.leased_until <= now)
+    return and_(Claim.due_at <= now, unleased, or_(Claim.kind.in_(OWED), not_(_stopped())))
+
+
+def _stopped() -> ColumnElement[bool]:
+    """Whether an operator has disabled the store: its work waits."""
+    return exists(Tenant.id).where(Tenant.id == Claim.tenant_id, Tenant.disabled_at.is_not(None))
 
 
 def _narrowed(tenant_id: int | None, subject: int | None) -> list[ColumnElement[bool]]:

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
+from typing import cast as of_type
 
-from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, update
+import structlog
+from sqlalchemy import ColumnElement, and_, case, cast, exists, func, not_, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shopify_app.models import Delivery, Tenant
+from shopify_app.models import Delivery, PrivacyRequest, Tenant
+from shopify_app.shopify import notices
+from shopify_app.shopify.compliance import SHOP_REDACT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection, CursorResult
+    from sqlalchemy import Connection, CursorResult, Label, ScalarSelect
     from sqlalchemy.orm import Session
 
 # A delivery that fails alone is tried eight times over about an hour and a half, and then left for an operator.
 MOST_ATTEMPTS = 8
 FIRST_WAIT = timedelta(seconds=5)
 WAITS_GROW = 3
+# That a store has left, and what is owed to its customers, is applied also while an operator has disabled the store.
+EVEN_IF_DISABLED = ("app/uninstalled", "customers/data_request", "customers/redact", "shop/redact")
+# What is kept of deliveries that belong to no tenant: enough to find out why they came.
+MOST_OF_SHOP = 1_000
+MOST_IN_ALL = 10_000
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Incoming:
-    """A delivery whose signature was good. ``shop_domain`` is the store's full host; ``payload`` the body's bytes."""
+    """A delivery whose signature was good. ``shop_domain`` is the store's full host; ``payload`` the body's bytes.
+
+    ``claim_id`` is the claim whose own secret signed it; None: Shopify did.
+    """
 
     shop_domain: str
     topic: str
@@ -35,6 +49,7 @@ class Incoming:
     triggered_at: datetime | None
     api_version: str | None
     payload: bytes
+    claim_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,26 +78,30 @@ class Kept:
 def receive(connection: Connection, incoming: Incoming) -> bool:
     """Keep a delivery, in one statement; return False when it was kept before (Shopify delivers at least once).
 
-    A delivery from a shop we do not know is kept without a tenant. On an autocommit connection the row is durable
-    when this returns.
+    A delivery from a shop we do not know, and one whose body is not a JSON object, go into quarantine. On an
+    autocommit connection the row is durable when this returns.
     """
-    tenant_id = (
-        select(Tenant.id)
-        .where(Tenant.store_url == incoming.shop_domain, Tenant.installed_at.is_not(None))
-        .scalar_subquery()
-    )
-    row = {
-        "tenant_id": tenant_id,
-        "shop_domain": incoming.shop_domain,
-        "topic": incoming.topic,
-        "webhook_id": incoming.webhook_id,
-        "event_id": incoming.event_id,
-        "triggered_at": incoming.triggered_at,
-        "api_version": incoming.api_version,
-        "payload": incoming.payload,
-    }
-    statement = insert(Delivery).values(row).on_conflict_do_nothing(index_elements=["shop_domain", "webhook_id"])
-    return connection.execute(statement.returning(Delivery.id)).first() is not None
+    if incoming.claim_id is not None:
+        return notices.is_object(incoming.payload) and _keep_for_claim(connection, incoming, incoming.claim_id)
+    if not notices.is_object(incoming.payload):
+        return quarantine(connection, incoming)
+    tenant_id = select(Tenant.id).where(Tenant.store_url == incoming.shop_domain, Tenant.installed_at.is_not(None))
+    if _keep(connection, incoming, tenant_id.scalar_subquery()):
+        return True
+    return connection.scalar(tenant_id) is None and quarantine(connection, incoming)
+
+
+def quarantine(connection: Connection, incoming: Incoming) -> bool:
+    """Keep a delivery that proves nothing about any tenant, without one; return whether it was kept.
+
+    Of a shop that has been erased nothing is kept, and of others a bounded number: whoever sees an ID token can sign
+    it as often as they like.
+    """
+    row = connection.execute(select(_erased(incoming.shop_domain), *_quarantined(incoming.shop_domain))).one()
+    if row.erased or row.of_shop >= MOST_OF_SHOP or row.in_all >= MOST_IN_ALL:
+        log.warning("a delivery was not kept", topic=incoming.topic, erased=row.erased, quarantined=row.in_all)
+        return False
+    return _keep(connection, incoming, None)
 
 
 def waiting(session: Session, now: datetime) -> bool:
@@ -110,7 +129,7 @@ def claim(session: Session, *, now: datetime, lease_for: timedelta, limit: int) 
     )
     by_tenant: dict[int, list[int]] = {}
     # Only deliveries with a tenant are free to be claimed.
-    for tenant_id, delivery_id in cast("CursorResult[int, int]", claimed):
+    for tenant_id, delivery_id in of_type("CursorResult[int, int]", claimed):
         by_tenant.setdefault(tenant_id, []).append(delivery_id)
     return Batch(lease, {tenant_id: tuple(sorted(ids)) for tenant_id, ids in sorted(by_tenant.items())})
 
@@ -141,6 +160,15 @@ def finish(session: Session, ids: Sequence[int], now: datetime) -> None:
     )
 
 
+def forget(session: Session, tenant_id: int, ids: Collection[int]) -> None:
+    """Drop the bodies of deliveries, which tell of somebody who was erased; that they came stays known."""
+    if ids:
+        session.execute(
+            update(Delivery).where(Delivery.tenant_id == tenant_id, Delivery.id.in_(ids)).values(payload=b""),
+            execution_options={"synchronize_session": False},
+        )
+
+
 def fail(session: Session, lease: uuid.UUID, delivery_id: int, *, error: str, now: datetime) -> None:
     """Note why a delivery could not be applied; it waits longer after each attempt, and is dead after the last."""
     wait = func.make_interval(
@@ -165,5 +193,68 @@ def _free(now: datetime) -> ColumnElement[bool]:
         Delivery.processed_at.is_(None),
         Delivery.dead_at.is_(None),
         Delivery.tenant_id.is_not(None),
+        or_(Delivery.topic.in_(EVEN_IF_DISABLED), not_(_stopped())),
         or_(Delivery.leased_until.is_(None), Delivery.leased_until <= now),
     )
+
+
+def _keep_for_claim(connection: Connection, incoming: Incoming, claim_id: int) -> bool:
+    """Keep a delivery for a claim that is still alive, and for no other tenant.
+
+    The lock makes a claim that ends at this moment take the delivery along. Its webhook id is set apart, so that
+    nothing a claim sends can pass for a repeat of what Shopify sends.
+    """
+    alive = (
+        select(Tenant.id)
+        .where(Tenant.id == claim_id, Tenant.installed_at.is_(None), Tenant.superseded_at.is_(None))
+        .with_for_update(read=True)
+    )
+    apart = replace(incoming, webhook_id=f"claim {claim_id}: {incoming.webhook_id}")
+    return _keep(connection, apart, alive.scalar_subquery())
+
+
+def _keep(connection: Connection, incoming: Incoming, tenant_id: ScalarSelect[int] | None) -> bool:
+    values = {
+        "tenant_id": null() if tenant_id is None else tenant_id,
+        "shop_domain": incoming.shop_domain,
+        "topic": incoming.topic,
+        "webhook_id": incoming.webhook_id,
+        "event_id": incoming.event_id,
+        "triggered_at": incoming.triggered_at,
+        "api_version": incoming.api_version,
+        "payload": incoming.payload,
+    }
+    typed = [_typed(name, value) for name, value in values.items()]
+    row = select(*typed) if tenant_id is None else select(*typed).where(tenant_id.is_not(None))
+    statement = insert(Delivery).from_select(list(values), row)
+    statement = statement.on_conflict_do_nothing(index_elements=["shop_domain", "webhook_id"])
+    return connection.execute(statement.returning(Delivery.id)).first() is not None
+
+
+def _typed(name: str, value: object) -> ColumnElement[Any]:
+    return cast(value, Delivery.__table__.c[name].type).label(name)
+
+
+def _erased(shop_domain: str) -> ColumnElement[bool]:
+    erasures = select(PrivacyRequest.id).where(
+        PrivacyRequest.shop_domain == shop_domain,
+        PrivacyRequest.topic == SHOP_REDACT,
+        PrivacyRequest.rows_affected > 0,
+    )
+    return erasures.exists().label("erased")
+
+
+def _quarantined(shop_domain: str) -> list[Label[int]]:
+    """Return two counts, each of which looks no further than its quota."""
+    strays = select(Delivery.id).where(Delivery.tenant_id.is_(None))
+    of_shop = strays.where(Delivery.shop_domain == shop_domain).limit(MOST_OF_SHOP).subquery()
+    in_all = strays.limit(MOST_IN_ALL).subquery()
+    return [
+        select(func.count()).select_from(of_shop).scalar_subquery().label("of_shop"),
+        select(func.count()).select_from(in_all).scalar_subquery().label("in_all"),
+    ]
+
+
+def _stopped() -> ColumnElement[bool]:
+    """Whether an operator has disabled the store: its deliveries are kept, and wait."""
+    return exists(Tenant.id).where(Tenant.id == Delivery.tenant_id, Tenant.disabled_at.is_not(None))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from sqlalchemy import and_, delete, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -17,10 +18,13 @@ from shopify_app import claims
 from shopify_app.models import OfflineToken, Tenant
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Update
+    from collections.abc import Iterable
+
+    from sqlalchemy import ColumnElement, Select, Update
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
     from shopify_app.crypto import Vault
+    from shopify_app.shopify.notices import ShopNotice
     from shopify_app.shopify.oauth import TokenGrant
     from shopify_app.shopify.shop import ShopFacts
 
@@ -39,6 +43,16 @@ class HeldToken:
     refresh_token: str | None = field(repr=False)
     scopes: frozenset[str]
     failure: str | None
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether it never expires, as tokens were before 2026; Shopify exchanges it for a pair, once."""
+        return self.expires_at is None and self.refresh_token is None
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether Shopify gives another one for it, without the merchant."""
+        return self.is_permanent or self.refresh_token is not None
 
     def is_usable(self, now: datetime) -> bool:
         """Whether Shopify still takes the access token."""
@@ -127,16 +141,18 @@ def lease_refresh(
 ) -> bool:
     """Take the exclusive right to refresh the store's token until ``until``; False: another process has it.
 
-    A token that Shopify has refused for good is not leased, nor, unless asked for, one that is fresh.
+    A token that Shopify has refused for good is not leased, nor, unless asked for, one that is fresh. One that
+    never expires is always due.
     """
+    permanent = and_(OfflineToken.refresh_token.is_(None), OfflineToken.access_expires_at.is_(None))
     statement = update(OfflineToken).where(
         OfflineToken.tenant_id == tenant_id,
         OfflineToken.failed_at.is_(None),
-        OfflineToken.refresh_token.is_not(None),
+        or_(OfflineToken.refresh_token.is_not(None), permanent),
         or_(OfflineToken.leased_until.is_(None), OfflineToken.leased_until <= now),
     )
     if not even_if_fresh:
-        statement = statement.where(OfflineToken.access_expires_at <= now + REFRESH_WITHIN)
+        statement = statement.where(or_(permanent, OfflineToken.access_expires_at <= now + REFRESH_WITHIN))
     return _changed(session, statement.values(leased_until=until))
 
 
@@ -177,15 +193,30 @@ def refuse_token(
 
 
 def expiring(session: Session, *, before: datetime) -> list[int]:
-    """Return the installed stores whose refresh token dies before ``before``; needs no tenant, reads no token."""
-    statement = (
+    """Return the connected stores whose refresh token dies before ``before``, or whose token never expires."""
+    permanent = and_(OfflineToken.refresh_expires_at.is_(None), OfflineToken.access_expires_at.is_(None))
+    due = or_(OfflineToken.refresh_expires_at < before, permanent)
+    return list(session.scalars(_connected().where(due)))
+
+
+def connected(session: Session) -> list[int]:
+    """Return the stores that may be asked: installed, not disabled, with a token that Shopify has not refused."""
+    return list(session.scalars(_connected()))
+
+
+def granted_scopes(session: Session, tenant_id: int) -> frozenset[str]:
+    """Return the access scopes that came with the store's token; none without one."""
+    return frozenset(session.scalar(select(OfflineToken.scopes).where(OfflineToken.tenant_id == tenant_id)) or ())
+
+
+def _connected() -> Select[int]:
+    """Select the connected stores; needs no tenant, reads no token."""
+    return (
         select(OfflineToken.tenant_id)
         .join(Tenant, Tenant.id == OfflineToken.tenant_id)
-        .where(Tenant.uninstalled_at.is_(None), OfflineToken.failed_at.is_(None))
-        .where(OfflineToken.refresh_expires_at < before)
+        .where(Tenant.uninstalled_at.is_(None), Tenant.disabled_at.is_(None), OfflineToken.failed_at.is_(None))
         .order_by(OfflineToken.tenant_id)
     )
-    return list(session.scalars(statement))
 
 
 def _held(row: OfflineToken, store_url: str, vault: Vault) -> HeldToken:
@@ -235,3 +266,27 @@ def _changed(session: Session, statement: Update) -> bool:
     """Run a guarded update of one tenant's row, and return whether the guard let it through."""
     changed = session.scalar(statement.returning(literal(1)).execution_options(synchronize_session=False))
     return changed is not None
+
+
+def update_shop(tenant: Tenant, shop: ShopNotice) -> bool:
+    """Take down what a shop says of itself; what it leaves out stays. Returns whether its time zone is another."""
+    tenant.name = shop.name or tenant.name
+    tenant.email = shop.email or tenant.email
+    tenant.currency = shop.currency or tenant.currency
+    tenant.locale = shop.primary_locale or tenant.locale
+    tenant.plan = shop.plan_display_name or tenant.plan
+    zone = shop.iana_timezone
+    if not zone or zone == tenant.time_zone or zone not in available_timezones():
+        return False
+    tenant.time_zone = zone
+    return True
+
+
+def update_scopes(session: Session, tenant_id: int, granted: Iterable[str]) -> bool:
+    """Take down which access scopes the store grants; returns whether they are others than before."""
+    scopes = sorted(granted)
+    token = session.get(OfflineToken, tenant_id)
+    if token is None or sorted(token.scopes) == scopes:
+        return False
+    token.scopes = scopes
+    return True

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from config import DEFAULT_SCOPES
+from config import DEFAULT_SCOPES, OPTIONAL_SCOPES
 from supervisor.errors import CannotStart
 from supervisor.identity import can, unprivileged
 from supervisor.keys import kept_keys
@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path("/var/tmp")  # noqa: S108 survives a reboot; the owner of what is found there is checked
 # Settings of the app a developer may want to try in the demo; everything else is the demo's own.
 PASSED_ON = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SHOPIFY_SCOPES", "SHOPIFY_API_VERSION")
+
+# The demo shows the whole history at once: what a merchant would grant later is asked for at the install.
+DEMO_SCOPES = f"{DEFAULT_SCOPES},{OPTIONAL_SCOPES}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ def app_environment(options: DemoOptions, *, database: Mapping[str, str], redis_
     """Return the environment of the Procfile's processes; `database` holds DATABASE_URL and DATABASE_OWNER_URL."""
     return {
         **_surroundings(options.environ),
+        "SHOPIFY_SCOPES": DEMO_SCOPES,
         **{name: options.environ[name] for name in PASSED_ON if name in options.environ},
         **database,
         **kept_keys(options.data),
@@ -113,7 +117,8 @@ def devstore_command(options: DemoOptions) -> list[str]:
         *("--app-name", "Storelens"),
         *("--app-url", options.app_url),
         *("--client-id", kept_keys(options.data)["SHOPIFY_API_KEY"]),
-        *("--scopes", options.environ.get("SHOPIFY_SCOPES") or DEFAULT_SCOPES),
+        *("--scopes", options.environ.get("SHOPIFY_SCOPES") or DEMO_SCOPES),
+        *("--optional-scopes", OPTIONAL_SCOPES),
         *options.devstore_arguments,
     ]
 

@@ -180,3 +180,39 @@ def test_a_failure_reported_too_late_changes_nothing(tenant_id):
 def test_the_role_that_claims_cannot_read_what_deliveries_say():
     with pytest.raises(Exception, match="permission denied"), operations() as session:
         session.execute(text("SELECT payload FROM inbox"))
+
+
+# ── quarantine ──
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[1]", b'"text"', b"{", b'{"id": 1} {}', b"\xff{}"])
+def test_a_body_that_is_no_object_is_nobodys(tenant_id, body):
+    assert receive(payload=body)
+
+    assert row(only_id()).tenant_id is None
+
+
+def test_a_shops_quarantine_has_a_quota(tenant_id, monkeypatch, caplog):
+    monkeypatch.setattr(inbox, "MOST_OF_SHOP", 2)
+
+    kept = [receive(f"w-{number}", payload=b"no") for number in range(4)]
+    other = receive("w-1", shop="birch.myshopify.com", payload=b"no")
+
+    assert kept == [True, True, False, False]
+    assert other
+    assert "a delivery was not kept" in caplog.text
+
+
+def test_all_quarantines_together_have_a_quota(tenant_id, monkeypatch):
+    monkeypatch.setattr(inbox, "MOST_IN_ALL", 2)
+
+    kept = [receive("w-1", shop=f"shop-{number}.myshopify.com", payload=b"no") for number in range(3)]
+
+    assert kept == [True, True, False]
+
+
+def test_a_full_quarantine_keeps_no_delivery_of_a_known_shop_out(tenant_id, monkeypatch):
+    monkeypatch.setattr(inbox, "MOST_OF_SHOP", 0)
+    monkeypatch.setattr(inbox, "MOST_IN_ALL", 0)
+
+    assert receive()

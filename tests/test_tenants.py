@@ -400,3 +400,34 @@ def test_settling_is_claimed_once_for_two_installs():
 
     with operations() as session:
         assert len(claims.due(session, [claims.SETTLE], NOW + MINUTE, 10)) == 1
+
+
+def test_token_that_never_expires_is_due_for_an_exchange_and_leased_once():
+    tenant_id = install(expires_in=None, refresh_token=None, refresh_expires_in=None)
+
+    assert held(tenant_id).is_permanent
+    assert held(tenant_id).is_renewable
+    assert lease(tenant_id) is True
+    assert lease(tenant_id) is False
+    with operations() as session:
+        assert tenants.expiring(session, before=NOW) == [tenant_id]
+
+
+def test_granted_scopes_are_those_of_the_token_and_none_without_one():
+    tenant_id = install()
+
+    with directory() as session:
+        assert tenants.granted_scopes(session, tenant_id) == {"read_orders", "read_products"}
+        tenants.uninstall(session, tenant_id, NOW + MINUTE)
+        assert tenants.granted_scopes(session, tenant_id) == frozenset()
+
+
+def test_connected_stores_are_installed_and_not_refused():
+    connected, refused = install("connected"), install("refused", number=2)
+    gone = install("gone", number=3)
+    with directory() as session:
+        tenants.uninstall(session, gone, NOW + MINUTE)
+        tenants.refuse_token(session, refused, reason="401", access_token="shpat_2", vault=VAULT, now=NOW)
+
+    with operations() as session:
+        assert tenants.connected(session) == [connected]

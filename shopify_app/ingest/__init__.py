@@ -8,6 +8,7 @@ from shopify_app.ingest.bulk import apply_bulk_lines
 from shopify_app.ingest.ledger import rebook
 from shopify_app.ingest.order_details import apply_order_details
 from shopify_app.ingest.outcome import Outcome, PayloadRejected, WebhookBody
+from shopify_app.ingest.tombstones import key_of as tombstone_key
 from shopify_app.ingest.webhooks import TOPICS, apply_webhooks
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "apply_order_details",
     "apply_webhooks",
     "rebook",
+    "tombstone_key",
 ]

@@ -24,13 +24,15 @@ class Outcome:
     ``rows_written`` counts rows of customers, products, orders, carts and checkouts and of what hangs on them;
     ``stale`` the entities that were no newer than what is held. ``days`` are the days of the shop's calendar whose
     totals follow no longer, already marked for ``rollups``. ``details_wanted`` names orders whose refund lines or
-    edit amounts are only with Shopify.
+    edit amounts are only with Shopify. ``told_of_erased`` names deliveries whose bodies speak of customers who were
+    erased, and must not be kept.
     """
 
     rows_written: int = 0
     stale: int = 0
     days: frozenset[date] = frozenset()
     details_wanted: frozenset[int] = frozenset()
+    told_of_erased: frozenset[int] = frozenset()
 
     def __add__(self, other: Outcome) -> Outcome:
         """Return the outcome of both."""
@@ -39,6 +41,7 @@ class Outcome:
             self.stale + other.stale,
             self.days | other.days,
             self.details_wanted | other.details_wanted,
+            self.told_of_erased | other.told_of_erased,
         )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shopify_app.ingest import baskets, customers, ledger, orders, products, refunds
+from shopify_app.ingest import baskets, customers, ledger, orders, products, refunds, tombstones
+from shopify_app.ingest.batch import Batch
 from shopify_app.ingest.customers import TagChange
 from shopify_app.ingest.decoding import decode
 from shopify_app.ingest.freshness import Version, newest
@@ -24,46 +24,34 @@ from shopify_app.shopify.scalars import number_of, present
 _MERGED = "completed"
 
 
-@dataclass
-class _Batch:
-    """What the deliveries of a batch say, by what is done with it. Entities are (key, version, body)."""
-
-    customers: list[tuple[int, Version, payloads.Customer]] = field(default_factory=list)
-    products: list[tuple[int, Version, payloads.Product]] = field(default_factory=list)
-    orders: list[tuple[int, Version, payloads_orders.Order]] = field(default_factory=list)
-    carts: list[tuple[str, Version, payloads.Cart]] = field(default_factory=list)
-    checkouts: list[tuple[str, Version, payloads.Checkout]] = field(default_factory=list)
-    refunds: list[payloads_orders.Refund] = field(default_factory=list)
-    edits: list[tuple[payloads_orders.Edit, datetime]] = field(default_factory=list)
-    email_consents: list[Row] = field(default_factory=list)
-    sms_consents: list[Row] = field(default_factory=list)
-    purchases: list[Row] = field(default_factory=list)
-    tags: list[TagChange] = field(default_factory=list)
-    kept_customers: list[int] = field(default_factory=list)
-    merged_customers: list[tuple[int, int]] = field(default_factory=list)
-    deleted: dict[str, dict[int | str, datetime]] = field(default_factory=dict)
-    deleted_checkout_numbers: dict[int, datetime] = field(default_factory=dict)
+_Reader = Callable[[Batch, WebhookBody], None]
 
 
-_Reader = Callable[[_Batch, WebhookBody], None]
-
-
-def apply_webhooks(session: Session, tenant: Tenant, deliveries: Sequence[WebhookBody], now: datetime) -> Outcome:
+def apply_webhooks(
+    session: Session, tenant: Tenant, deliveries: Sequence[WebhookBody], now: datetime, key: bytes
+) -> Outcome:
     """Apply deliveries of any of ``TOPICS``; in whatever order they come, the newest of each entity is kept.
+
+    What they tell of customers who were erased is left out; ``key`` is that of the tombstones.
 
     Raises PayloadRejected for the first body that cannot be mapped; nothing has been written then.
     """
-    batch = _Batch()
+    batch = Batch()
     for delivery in deliveries:
         reader = TOPICS.get(delivery.topic)
         if reader is None:
             raise PayloadRejected(delivery.id, "$", f"ingest has no use for the topic {delivery.topic}")
         reader(batch, delivery)
-    outcome = _apply_customers(session, tenant.id, batch, now) + _apply_products(session, tenant.id, batch, now)
+    erased = tombstones.find(session, tenant.id, key, batch.people())
+    if erased:
+        batch.leave_out(erased)
+    told = frozenset(delivery.id for delivery in deliveries if erased.told_by(delivery.payload))
+    outcome = Outcome(told_of_erased=told)
+    outcome += _apply_customers(session, tenant.id, batch, now) + _apply_products(session, tenant.id, batch, now)
     return outcome + _apply_sales(session, tenant, batch, now)
 
 
-def _apply_customers(session: Session, tenant_id: int, batch: _Batch, now: datetime) -> Outcome:
+def _apply_customers(session: Session, tenant_id: int, batch: Batch, now: datetime) -> Outcome:
     entities = newest(batch.customers)
     rows = [customers.webhook_row(body, version) for version, body in entities.values()]
     written = len(put(session, tenant_id, customers.FROM_WEBHOOK, rows, now))
@@ -81,12 +69,12 @@ def _apply_customers(session: Session, tenant_id: int, batch: _Batch, now: datet
     return Outcome(rows_written=written, stale=stale)
 
 
-def _apply_products(session: Session, tenant_id: int, batch: _Batch, now: datetime) -> Outcome:
+def _apply_products(session: Session, tenant_id: int, batch: Batch, now: datetime) -> Outcome:
     written, stale = products.apply_products(session, tenant_id, newest(batch.products), now)
     return Outcome(written + _bury(session, tenant_id, batch, products.FROM_WEBHOOK, now), stale)
 
 
-def _apply_sales(session: Session, tenant: Tenant, batch: _Batch, now: datetime) -> Outcome:
+def _apply_sales(session: Session, tenant: Tenant, batch: Batch, now: datetime) -> Outcome:
     """Apply orders and what happens to them, then carts and checkouts, and book what changed."""
     written, stale, touched, applied = _apply_orders(session, tenant.id, batch, now)
     count, refunded = refunds.apply_refunds(session, tenant.id, [*batch.refunds, *applied], now)
@@ -105,7 +93,7 @@ def _apply_sales(session: Session, tenant: Tenant, batch: _Batch, now: datetime)
 
 
 def _apply_orders(
-    session: Session, tenant_id: int, batch: _Batch, now: datetime
+    session: Session, tenant_id: int, batch: Batch, now: datetime
 ) -> tuple[int, int, set[int], list[payloads_orders.Refund]]:
     """Write orders with their lines. Returns rows written, stale orders, changed orders, refunds found on orders."""
     entities = newest(batch.orders)
@@ -124,9 +112,7 @@ def _apply_orders(
     return len(written) + count, len(entities) - len(current), written | changed, found
 
 
-def _apply_baskets(
-    session: Session, tenant_id: int, batch: _Batch, touched: set[int], now: datetime
-) -> tuple[int, int]:
+def _apply_baskets(session: Session, tenant_id: int, batch: Batch, touched: set[int], now: datetime) -> tuple[int, int]:
     carts = [baskets.cart_row(body, version) for version, body in newest(batch.carts).values()]
     checkouts = [baskets.checkout_row(body, version) for version, body in newest(batch.checkouts).values()]
     written = len(put(session, tenant_id, baskets.CARTS, carts, now))
@@ -138,7 +124,7 @@ def _apply_baskets(
     return written + baskets.complete(session, tenant_id, keys), stale
 
 
-def _bury(session: Session, tenant_id: int, batch: _Batch, target: Target, now: datetime) -> int:
+def _bury(session: Session, tenant_id: int, batch: Batch, target: Target, now: datetime) -> int:
     return bury(session, tenant_id, target, batch.deleted.get(target.table, {}), now)
 
 
@@ -162,7 +148,7 @@ def _told_at(delivery: WebhookBody, own: datetime | None = None) -> datetime:
 def _entity(shape: type[Any], family: str, key: str = "id") -> _Reader:
     """Return a reader of whole entities."""
 
-    def read(batch: _Batch, delivery: WebhookBody) -> None:
+    def read(batch: Batch, delivery: WebhookBody) -> None:
         body = decode(delivery.payload, shape, delivery.id)
         getattr(batch, family).append((getattr(body, key), _version(body, delivery), body))
 
@@ -172,14 +158,14 @@ def _entity(shape: type[Any], family: str, key: str = "id") -> _Reader:
 def _deletion(family: str) -> _Reader:
     """Return a reader of deletions by id."""
 
-    def read(batch: _Batch, delivery: WebhookBody) -> None:
+    def read(batch: Batch, delivery: WebhookBody) -> None:
         body = decode(delivery.payload, payloads.Deleted, delivery.id)
         batch.deleted.setdefault(family, {}).setdefault(body.id, _told_at(delivery))
 
     return read
 
 
-def _read_deleted_checkout(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_deleted_checkout(batch: Batch, delivery: WebhookBody) -> None:
     body = decode(delivery.payload, payloads.DeletedCheckout, delivery.id)
     if body.token is not None:
         batch.deleted.setdefault("checkouts", {}).setdefault(body.token, _told_at(delivery))
@@ -187,32 +173,32 @@ def _read_deleted_checkout(batch: _Batch, delivery: WebhookBody) -> None:
         batch.deleted_checkout_numbers.setdefault(body.id, _told_at(delivery))
 
 
-def _read_refund(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_refund(batch: Batch, delivery: WebhookBody) -> None:
     batch.refunds.append(decode(delivery.payload, payloads_orders.Refund, delivery.id))
 
 
-def _read_edit(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_edit(batch: Batch, delivery: WebhookBody) -> None:
     body = decode(delivery.payload, payloads_orders.OrderEdited, delivery.id)
     batch.edits.append((body.order_edit, _told_at(delivery)))
 
 
-def _read_email_consent(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_email_consent(batch: Batch, delivery: WebhookBody) -> None:
     body = decode(delivery.payload, payloads.EmailConsent, delivery.id)
     batch.email_consents.append(customers.email_consent_row(body, _told_at(delivery)))
 
 
-def _read_sms_consent(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_sms_consent(batch: Batch, delivery: WebhookBody) -> None:
     body = decode(delivery.payload, payloads.SmsConsent, delivery.id)
     batch.sms_consents.append(customers.sms_consent_row(body, _told_at(delivery)))
 
 
-def _read_purchases(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_purchases(batch: Batch, delivery: WebhookBody) -> None:
     body = decode(delivery.payload, payloads.PurchasingSummary, delivery.id)
     batch.purchases.append(customers.purchases_row(body, _told_at(delivery, body.occurred_at)))
 
 
 def _tags(*, added: bool) -> _Reader:
-    def read(batch: _Batch, delivery: WebhookBody) -> None:
+    def read(batch: Batch, delivery: WebhookBody) -> None:
         body = decode(delivery.payload, payloads.CustomerTags, delivery.id)
         occurred_at = _told_at(delivery, body.occurred_at)
         change = TagChange(number_of(body.customer_id), tag_list(body.tags) or [], added, occurred_at)
@@ -221,7 +207,7 @@ def _tags(*, added: bool) -> _Reader:
     return read
 
 
-def _read_merge(batch: _Batch, delivery: WebhookBody) -> None:
+def _read_merge(batch: Batch, delivery: WebhookBody) -> None:
     body = decode(delivery.payload, payloads.CustomerMerge, delivery.id)
     kept = number_of(body.admin_graphql_api_customer_kept_id)
     batch.kept_customers.append(kept)

@@ -22,7 +22,7 @@ from shopify_app.database import operations, tenant_work
 from shopify_app.jobs import details
 from shopify_app.jobs.faults import describe
 from shopify_app.jobs.queues import ADVANCE, REFRESH, TICK
-from shopify_app.jobs.tenants import client_for
+from shopify_app.jobs.tokens import client_for
 from shopify_app.models import Tenant
 from shopify_app.runtime import current
 from shopify_app.shopify import bulk, exports
@@ -176,7 +176,8 @@ def _write_lines(taken: Taken, standing: Standing, batch: list[tuple[bytes, int]
     with tenant_work(taken.tenant_id) as session:
         tenant = _enter(session, taken, now)
         lines = [line for line, _ in batch]
-        outcome = ingest.apply_bulk_lines(session, tenant, standing.resource, lines, standing.id, now)
+        key = ingest.tombstone_key(current().config.secret_key)
+        outcome = ingest.apply_bulk_lines(session, tenant, standing.resource, lines, standing.id, now, key)
         after = backfill.loaded(standing, lines=len(batch), rows=outcome.rows_written, byte_offset=batch[-1][1])
         _record(session, after, outcome, now)
     return after

@@ -12,7 +12,7 @@ from shopify_app import claims, ingest
 from shopify_app.claims import LeaseLost, Taken
 from shopify_app.database import operations, tenant_work
 from shopify_app.jobs.queues import READ_DETAILS, REFRESH
-from shopify_app.jobs.tenants import client_for
+from shopify_app.jobs.tokens import client_for
 from shopify_app.models import Tenant
 from shopify_app.runtime import current
 from shopify_app.shopify.details import order_details

@@ -111,7 +111,9 @@ def _ingest(
     ]
     if not bodies:
         return
-    outcome = ingest.apply_webhooks(session, tenant, bodies, now)
+    key = ingest.tombstone_key(current().config.secret_key)
+    outcome = ingest.apply_webhooks(session, tenant, bodies, now, key)
+    inbox.forget(session, tenant.id, outcome.told_of_erased)
     claims.put_all(session, claims.ORDER_DETAILS, tenant.id, outcome.details_wanted, due_at=now)
     consequences.order_details |= bool(outcome.details_wanted)
     if outcome.days:

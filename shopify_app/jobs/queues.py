@@ -31,13 +31,16 @@ ADVANCE = "shopify_app.jobs.backfill.advance"
 READ_DETAILS = "shopify_app.jobs.details.read"
 REFRESH = "shopify_app.jobs.rollups.refresh"
 SETTLE = "shopify_app.jobs.tenants.settle"
-RENEW_EXPIRING = "shopify_app.jobs.tenants.renew_expiring"
+RENEW_EXPIRING = "shopify_app.jobs.tokens.renew_expiring"
+RECONCILE = "shopify_app.jobs.subscriptions.reconcile"
+RECONCILE_ALL = "shopify_app.jobs.subscriptions.reconcile_all"
+FULFIL = "shopify_app.jobs.privacy.fulfil"
 TICK = "shopify_app.jobs.schedule.tick"
 
 # In the order a worker looks at them: a webhook waits for no backfill.
 INBOX, DEFAULT, BACKFILL = "inbox", "default", "backfill"
 NAMES = (INBOX, DEFAULT, BACKFILL)
-QUEUE_OF = {DRAIN: INBOX, ADVANCE: BACKFILL, READ_DETAILS: BACKFILL}
+QUEUE_OF = {DRAIN: INBOX, ADVANCE: BACKFILL, READ_DETAILS: BACKFILL, RECONCILE: BACKFILL}
 
 JOB_TIMEOUT = 180  # seconds; jobs divide their work into slices far shorter than that
 KEEP_FAILED = 24 * 60 * 60

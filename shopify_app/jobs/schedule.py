@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from shopify_app import claims, inbox
 from shopify_app.database import operations
-from shopify_app.jobs.queues import ADVANCE, DRAIN, READ_DETAILS, REFRESH, RENEW_EXPIRING, SETTLE, TICK
+from shopify_app.jobs.queues import (
+    ADVANCE,
+    DRAIN,
+    FULFIL,
+    READ_DETAILS,
+    RECONCILE_ALL,
+    REFRESH,
+    RENEW_EXPIRING,
+    SETTLE,
+    TICK,
+)
 from shopify_app.runtime import current
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ class Entry:
 SCHEDULE = (
     Entry("tick", TICK, 5),
     Entry("renew-expiring-tokens", RENEW_EXPIRING, 24 * 60 * 60),
+    Entry("reconcile-webhooks", RECONCILE_ALL, 24 * 60 * 60),
 )
 
 
@@ -41,9 +52,14 @@ def _of_backfill(due: Due) -> dict[str, int]:
     return {"tenant_id": due.tenant_id, "backfill_id": due.subject}
 
 
+def _of_request(due: Due) -> dict[str, int]:
+    return {"tenant_id": due.tenant_id, "request_id": due.subject}
+
+
 # Kind of claim → the job that takes it, and its arguments.
 WORK: dict[str, tuple[str, Callable[[Due], dict[str, int]]]] = {
     claims.BACKFILL: (ADVANCE, _of_backfill),
+    claims.PRIVACY: (FULFIL, _of_request),
     claims.ORDER_DETAILS: (READ_DETAILS, _of_tenant),
     claims.ROLLUPS: (REFRESH, _of_tenant),
     claims.SETTLE: (SETTLE, _of_tenant),

@@ -1,12 +1,19 @@
-"""Registering webhooks: the calls between what a store's subscriptions are and what they should be."""
+"""Jobs on webhook subscriptions: compare what a store has with what it should have, and change what differs."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shopify_app import subscriptions
+import structlog
+
+from shopify_app import subscriptions, tenants
+from shopify_app.database import operations, tenant_work
+from shopify_app.jobs.queues import RECONCILE
+from shopify_app.jobs.tokens import client_for, disown_token, live_token
+from shopify_app.runtime import current
 from shopify_app.shopify import subscriptions as wire
-from shopify_app.shopify.errors import AccessDenied, QueryFailed
+from shopify_app.shopify.errors import AccessDenied, QueryFailed, ShopifyError, Unauthorized
 from shopify_app.shopify.subscriptions import Changed
 
 if TYPE_CHECKING:
@@ -15,14 +22,57 @@ if TYPE_CHECKING:
     from shopify_app.shopify.client import AdminClient
     from shopify_app.subscriptions import Registration, Wanted
 
+log = structlog.get_logger(__name__)
 
-def reconcile(client: AdminClient, wanted: Sequence[Wanted], app_url: str) -> list[Registration]:
+
+def register(tenant_id: int) -> list[Registration]:
+    """Bring one store's subscriptions to what they should be, and return and record what came of each topic.
+
+    Heals what Shopify removed after too many failed deliveries. Run again, it changes only what differs.
+
+    Raises:
+        Unauthorized: the store has uninstalled the app, or its token is no longer taken.
+        ShopifyError: Shopify could not be asked; run again, it goes on from what is there.
+    """
+    client = client_for(tenant_id)
+    try:
+        registrations = _converge(client, _wanted(tenant_id), current().config.app_url)
+    except Unauthorized as error:
+        disown_token(tenant_id, client, error)
+        raise
+    with tenant_work(tenant_id) as session:
+        subscriptions.record(session, tenant_id, registrations, datetime.now(UTC))
+    return registrations
+
+
+def reconcile(*, tenant_id: int) -> None:
+    """Do :func:`register` for one store; what fails today is tried again tomorrow, or when the merchant returns."""
+    try:
+        register(tenant_id)
+    except ShopifyError as error:
+        log.warning("subscriptions.not_reconciled", tenant_id=tenant_id, reason=str(error))
+
+
+def reconcile_all() -> None:
+    """Queue :func:`reconcile` for every store with a token. Run once a day."""
+    with operations() as session:
+        found = tenants.connected(session)
+    for tenant_id in found:
+        current().queues.enqueue(RECONCILE, tenant_id=tenant_id)
+
+
+def _wanted(tenant_id: int) -> list[Wanted]:
+    """Return what should be registered for this store alone: nothing where Shopify has it from the app's own file."""
+    config = current().config
+    if config.webhook_subscriptions == "app":
+        return []
+    return subscriptions.wanted(live_token(tenant_id).scopes, config.app_url)
+
+
+def _converge(client: AdminClient, wanted: Sequence[Wanted], app_url: str) -> list[Registration]:
     """Change what Shopify holds until it is what is wanted at ``app_url``; return what came of each topic.
 
     A topic that Shopify refuses is returned with the reason, and keeps no other from being registered.
-
-    Raises:
-        ShopifyError: Shopify could not be asked; run again, it goes on from what is there.
     """
     plan = subscriptions.plan(wanted, wire.held(client), app_url)
     for subscription_id in plan.delete:

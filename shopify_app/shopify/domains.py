@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from shopify.utils.shop_url import sanitize_shop_domain
 
 SUFFIX = ".myshopify.com"
+BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
 HOST = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
 
 
@@ -26,6 +29,22 @@ def store_url(text: str | None) -> str | None:
 def store_name(store_url: str) -> str:
     """Return the store's handle: ``some-shop`` of ``some-shop.myshopify.com``."""
     return store_url.removesuffix(SUFFIX)
+
+
+def store_of_host(host: str, admin_origin: str) -> str | None:
+    """Return the store that a launch's ``host`` names, or None when it names no page of Shopify's admin.
+
+    It is base64, the padding often left out, of ``admin.shopify.com/store/some-shop`` or of
+    ``some-shop.myshopify.com/admin``.
+    """
+    if BASE64.fullmatch(host) is None:
+        return None
+    try:
+        page = base64.b64decode(host.rstrip("=") + "=" * (-len(host.rstrip("=")) % 4), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    in_admin = page.removeprefix(f"{urlsplit(admin_origin).netloc}/store/")
+    return store_url(in_admin + SUFFIX if in_admin != page else page.removesuffix("/admin"))
 
 
 def admin_app_url(admin_origin: str, store_url: str, api_key: str, path: str = "") -> str:

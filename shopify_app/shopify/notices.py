@@ -1,6 +1,7 @@
 """What a store tells the app about itself and about the app, as opposed to its data: bodies of four topics.
 
 ``app/uninstalled`` and ``shop/update`` carry the shop as it is; https://shopify.dev/docs/api/webhooks has samples.
+A webhook's signature covers the body alone, so a notice is acted on only when its body itself names the shop.
 """
 
 from __future__ import annotations
@@ -9,14 +10,26 @@ from typing import TypeVar
 
 import msgspec
 
+from shopify_app.shopify.domains import store_url
+from shopify_app.shopify.scalars import Gid, ShopifyId, number_of
+
 
 class NoticeRejected(Exception):
     """A body is not what its topic promises; the message names the field."""
 
 
-class ShopNotice(msgspec.Struct):
-    """``shop/update``: the shop's facts; what a body leaves out is None and unchanged."""
+class NotThisShop(NoticeRejected):
+    """A body does not name the shop it was delivered for, so it proves nothing about it."""
 
+    def __init__(self) -> None:
+        super().__init__("the signed body does not name this shop")
+
+
+class ShopNotice(msgspec.Struct):
+    """``shop/update`` and ``app/uninstalled``: the shop's facts; what a body leaves out is None and unchanged."""
+
+    id: ShopifyId | None = None
+    myshopify_domain: str | None = None
     name: str | None = None
     email: str | None = None
     currency: str | None = None
@@ -28,6 +41,7 @@ class ShopNotice(msgspec.Struct):
 class ScopesNotice(msgspec.Struct):
     """``app/scopes_update``: the access scopes granted before and now."""
 
+    shop_id: Gid
     current: list[str]
 
 
@@ -37,6 +51,7 @@ class BulkNotice(msgspec.Struct):
     admin_graphql_api_id: str
 
 
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 Notice = TypeVar("Notice", ShopNotice, ScopesNotice, BulkNotice)
 
 
@@ -50,3 +65,25 @@ def decode(payload: bytes, kind: type[Notice]) -> Notice:
         return msgspec.json.decode(payload, type=kind)
     except msgspec.DecodeError as error:
         raise NoticeRejected(str(error)) from error
+
+
+def is_object(payload: bytes) -> bool:
+    """Return whether a body is a JSON object, as every webhook of Shopify's is.
+
+    Whoever opens the app can read an ID token, and a launch address with its HMAC; both are signed with the secret
+    that signs webhooks, and can be posted as a body with a good signature. Neither is a JSON object.
+    """
+    try:
+        _OBJECT.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def names_shop(notice: ShopNotice | ScopesNotice, *, domain: str, shopify_id: int | None) -> bool:
+    """Return whether the body names this shop: by its address, or, where it tells none, by Shopify's number of it."""
+    if isinstance(notice, ScopesNotice):
+        return number_of(notice.shop_id) == shopify_id
+    if notice.myshopify_domain is not None:
+        return store_url(notice.myshopify_domain) == domain
+    return notice.id is not None and notice.id == shopify_id

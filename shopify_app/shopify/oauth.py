@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - names of protocols, not secrets
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105
 OFFLINE_TOKEN = "urn:shopify:params:oauth:token-type:offline-access-token"  # noqa: S105
+ONLINE_TOKEN = "urn:shopify:params:oauth:token-type:online-access-token"  # noqa: S105
 EXPIRING = "1"  # since 2026-04 the Admin API refuses tokens that never expire
 DEAD_REFRESH_TOKEN = frozenset({("invalid_request", 401), ("invalid_grant", 400), ("invalid_grant", 401)})
 
@@ -46,6 +47,14 @@ class TokenGrant:
     refresh_expires_in: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StaffFacts:
+    """What Shopify says of a member of a store's staff, less what is personal."""
+
+    user_id: str
+    account_owner: bool
+
+
 class OAuth:
     """The app's credentials, and the grants they can ask a store for."""
 
@@ -62,6 +71,18 @@ class OAuth:
             scope=",".join(self._config.shopify_scopes),
         )
         return str(url)
+
+    def grant_url(self, store_url: str) -> str:
+        """Return where the merchant of an installed store grants what is missing, the optional scopes included.
+
+        https://shopify.dev/docs/apps/build/authentication-authorization/app-installation/manage-access-scopes
+        """
+        query = {
+            "client_id": self._config.shopify_api_key,
+            "scope": ",".join(self._config.shopify_scopes),
+            "optional_scopes": ",".join(self._config.shopify_optional_scopes),
+        }
+        return f"{self._address(store_url, 'install')}?{urlencode(query)}"
 
     def exchange_code(self, store_url: str, code: str, redirect_uri: str) -> TokenGrant:
         """Exchange the single-use ``code`` of the callback for an expiring offline token.
@@ -87,6 +108,24 @@ class OAuth:
             requested_token_type=OFFLINE_TOKEN,
         )
 
+    def exchange_online(self, store_url: str, id_token: str) -> StaffFacts:
+        """Exchange an ID token for what Shopify says of the person it is about; the token that comes along is dropped.
+
+        Raises:
+            ExchangeRefused: the ID token is stale or was used.
+            ShopifyError: no usable answer; see ``retryable``.
+        """
+        client = self._client()
+        with wire.translated():
+            token = client.fetch_token(
+                self._address(store_url, "access_token"),
+                grant_type=TOKEN_EXCHANGE,
+                subject_token=id_token,
+                subject_token_type=ID_TOKEN,
+                requested_token_type=ONLINE_TOKEN,
+            )
+        return _staff(token)
+
     def refresh(self, store_url: str, refresh_token: str) -> TokenGrant:
         """Exchange a refresh token for a new pair. When the answer is lost, the old one may be used again.
 
@@ -98,6 +137,26 @@ class OAuth:
         with wire.translated():
             token = client.refresh_token(self._address(store_url, "access_token"), refresh_token=refresh_token)
         return _grant(token)
+
+    def migrate(self, store_url: str, access_token: str) -> TokenGrant:
+        """Exchange an offline token that never expires for a pair that does. The old token dies with Shopify's answer.
+
+        Raises:
+            RefreshRefused: the old token is dead, or was exchanged before and the answer was lost.
+            ShopifyError: no usable answer; see ``retryable``.
+        """
+        try:
+            return self._fetch(
+                store_url,
+                TOKEN_EXCHANGE,
+                subject_token=access_token,
+                subject_token_type=OFFLINE_TOKEN,
+                requested_token_type=OFFLINE_TOKEN,
+            )
+        except ExchangeRefused as error:
+            if error.error == "invalid_subject_token":
+                raise RefreshRefused(f"Shopify no longer knows the token: {error}") from error
+            raise
 
     def _fetch(self, store_url: str, grant_type: str, **parameters: str) -> TokenGrant:
         client = self._client()
@@ -185,6 +244,14 @@ def _grant(token: Mapping[str, Any]) -> TokenGrant:
         refresh_token=token.get("refresh_token") or None,
         refresh_expires_in=_seconds(token, "refresh_token_expires_in"),
     )
+
+
+def _staff(token: Mapping[str, Any]) -> StaffFacts:
+    user = token.get("associated_user")
+    user_id = user.get("id") if isinstance(user, dict) else None
+    if not isinstance(user, dict) or not isinstance(user_id, int | str) or not user_id:
+        raise Unavailable("Shopify answered with an online token that is nobody's.")
+    return StaffFacts(user_id=str(user_id), account_owner=user.get("account_owner") is True)
 
 
 def _seconds(token: Mapping[str, Any], name: str) -> int | None:

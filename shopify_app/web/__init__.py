@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, request
 from werkzeug.exceptions import Forbidden
 
-from shopify_app.web import accounts, cookies, errors, guards, headers, health, insights, pages, tenants, webhooks
+from shopify_app.web import (
+    accounts,
+    cookies,
+    errors,
+    guards,
+    headers,
+    health,
+    insights,
+    operator,
+    pages,
+    privacy,
+    registrations,
+    tenants,
+    webhooks,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -31,7 +45,11 @@ BLUEPRINTS = (
     Door(accounts.blueprint, guards.anyone),
     Door(webhooks.blueprint, guards.webhook),
     Door(insights.blueprint, guards.viewer),
+    Door(privacy.blueprint, guards.viewer),
     Door(accounts.people, guards.viewer),
+    Door(registrations.blueprint, guards.program),
+    Door(operator.entrance, guards.anyone),
+    Door(operator.blueprint, guards.operator),
 )
 GUARDS = {door.blueprint.name: door.guard for door in BLUEPRINTS}
 # Flask serves these itself: files that are the same for everybody.

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden
 
-from shopify_app import accounts
+from shopify_app import accounts, logins
+from shopify_app.accounts import staff
 from shopify_app.database import directory
 from shopify_app.models.accounts import ROLES
 from shopify_app.runtime import current
 from shopify_app.web import cookies, links
 from shopify_app.web.errors import explain
-from shopify_app.web.guards import current_viewer
+from shopify_app.web.guards import ask_about_viewer, current_viewer
 from shopify_app.web.pages import store_page
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def log_in() -> Response:
     email, password = request.form.get("email", ""), request.form.get("password", "")
     with directory() as session:
         found = accounts.credentials(session, email)
-    if not accounts.password_fits(found, password) or found is None:
+    if not logins.fits(found.password_hash if found else None, password) or found is None:
         return _login_page(email=email, problem=WRONG, status=UNPROCESSABLE)
     with directory() as session:
         tenant_id = accounts.first_store(session, found.account_id)
@@ -85,7 +86,7 @@ def accept(token: str) -> Response:
             account_id, tenant_id = accounts.accept(session, token, password_hash=password_hash, now=datetime.now(UTC))
     except accounts.InvitationSpent:
         return explain(404, "This invitation no longer works", SPENT)
-    except accounts.PasswordRejected as error:
+    except logins.PasswordRejected as error:
         return _invitation_page(invited, problem=str(error), status=UNPROCESSABLE)
     return _logged_in(account_id, tenant_id)
 
@@ -113,11 +114,35 @@ def invite() -> Response:
                 invited_by=viewer.user,
                 now=datetime.now(UTC),
             )
-    except (accounts.EmailRejected, accounts.RoleRejected):
+    except (logins.EmailRejected, accounts.RoleRejected):
         page = _settings_page(email=email, role=role, problem="Enter an email address and choose a role.")
         return make_response(page, UNPROCESSABLE)
     link = current().config.app_url + url_for("accounts.invitation", token=token)
     return make_response(_settings_page(link=link, invited=email.strip().lower()))
+
+
+@people.post("/settings/staff")
+def change_staff_role() -> Response:
+    """Give one of the store's staff another role inside the admin."""
+    viewer = current_viewer()
+    if not viewer.may_manage:
+        raise Forbidden
+    try:
+        with directory() as session:
+            staff.change_role(session, viewer.tenant_id, request.form.get("user", ""), request.form.get("role", ""))
+    except (accounts.RoleRejected, staff.StaffUnknown):
+        page = _settings_page(
+            staff_problem="Choose one of the staff listed here, and a role. The account owner stays owner."
+        )
+        return make_response(page, UNPROCESSABLE)
+    return make_response(redirect(url_for("people.settings"), 303))
+
+
+@people.post("/settings/staff/me")
+def ask_about_me() -> Response:
+    """Ask Shopify again who the person is: the account may have changed hands since they were first seen."""
+    ask_about_viewer()
+    return make_response(redirect(url_for("people.settings"), 303))
 
 
 def _verified(found: accounts.Credentials | None, password: str) -> str | None:
@@ -127,9 +152,9 @@ def _verified(found: accounts.Credentials | None, password: str) -> str | None:
         PasswordRejected: it is no password for a new account, or not the account's.
     """
     if found is None:
-        return accounts.hash_password(password)
-    if not accounts.password_fits(found, password):
-        raise accounts.PasswordRejected("That is not this account's password.")
+        return logins.hash_password(password)
+    if not logins.fits(found.password_hash, password):
+        raise logins.PasswordRejected("That is not this account's password.")
     return None
 
 
@@ -150,7 +175,7 @@ def _login_page(*, email: str = "", problem: str | None = None, status: int = 20
 
 def _invitation_page(invited: accounts.Invited, *, problem: str | None = None, status: int = 200) -> Response:
     page = render_template(
-        "accounts/invitation.html", invited=invited, problem=problem, shortest=accounts.SHORTEST_PASSWORD
+        "accounts/invitation.html", invited=invited, problem=problem, shortest=logins.SHORTEST_PASSWORD
     )
     return make_response(page, status)
 
@@ -159,5 +184,8 @@ def _settings_page(**form: str | None) -> str:
     viewer = current_viewer()
     with directory() as session:
         found = accounts.people(session, viewer.tenant_id, datetime.now(UTC))
+        colleagues = staff.everybody(session, viewer.tenant_id)
     login_url = current().config.app_url + url_for("accounts.login")
-    return store_page("accounts/settings.html", people=found, roles=ROLES, form=form, login_url=login_url)
+    return store_page(
+        "accounts/settings.html", people=found, staff=colleagues, roles=ROLES, form=form, login_url=login_url
+    )

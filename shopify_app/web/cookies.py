@@ -1,4 +1,4 @@
-"""Our cookies: a login outside the admin, a form shown there, an installation under way. None in the admin."""
+"""Our cookies: a login outside the admin, an operator's, a form shown there, an installation under way. None inside."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from shopify_app import operators
 from shopify_app.accounts import SESSION_LASTS
 from shopify_app.runtime import current
 
@@ -39,6 +40,28 @@ def set_login(response: Response, token: str) -> None:
 def drop_login(response: Response) -> None:
     """Take the login cookie back."""
     response.delete_cookie(_login_name(), secure=current().config.secure, httponly=True, samesite="Lax")
+
+
+def operator() -> str | None:
+    """Return the token of the operators' cookie."""
+    return request.cookies.get(_operator_name())
+
+
+def set_operator(response: Response, token: str) -> None:
+    """Give the browser the token of an operator's login; it is sent to no page that another site opened."""
+    response.set_cookie(
+        _operator_name(),
+        token,
+        max_age=int(operators.SESSION_LASTS.total_seconds()),
+        secure=current().config.secure,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def drop_operator(response: Response) -> None:
+    """Take the operators' cookie back."""
+    response.delete_cookie(_operator_name(), secure=current().config.secure, httponly=True, samesite="Strict")
 
 
 def new_state(response: Response, store_url: str) -> str:
@@ -80,6 +103,10 @@ def _states() -> URLSafeTimedSerializer:
 def _login_name() -> str:
     # A __Host- cookie cannot be set by a sibling domain; browsers accept the prefix over TLS only.
     return "__Host-storelens" if current().config.secure else "storelens"
+
+
+def _operator_name() -> str:
+    return "__Host-storelens-operator" if current().config.secure else "storelens-operator"
 
 
 def form_name(*, secure: bool) -> str:

@@ -20,6 +20,8 @@ POLARIS = f"{LIBRARIES}polaris-1.js"
 # Where App Bridge reports the web vitals it measures, which Built for Shopify is judged by.
 VITALS = "https://monorail-edge.shopifysvc.com"
 ONE_YEAR = 31_536_000  # seconds
+# What is data, not a page: a browser led to show it runs nothing from it and puts it in no frame.
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def register(app: Flask) -> None:
@@ -51,12 +53,16 @@ def _finish(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     if config.secure:
         response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
+    # Inside the admin the address may hold a session token; outside, the CSRF check wants to see where a form was.
+    response.headers["Referrer-Policy"] = "same-origin"
     if request.endpoint == "static":
         _cache_static(response)
-    else:
-        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.mimetype == "text/html":
         _describe_page(response, config)
+    else:
+        response.headers["Content-Security-Policy"] = DATA_POLICY
     return response
 
 
@@ -69,8 +75,6 @@ def _cache_static(response: Response) -> None:
 def _describe_page(response: Response, config: Config) -> None:
     framed_by: tuple[str, ...] = g.get("framed_by", ())
     response.headers["Content-Security-Policy"] = content_security_policy(config, framed_by)
-    # Inside the admin the address may hold a session token; outside, the CSRF check wants to see where a form was.
-    response.headers["Referrer-Policy"] = "same-origin"
     if framed_by:
         cdn = config.shopify_cdn_origin
         response.headers["Link"] = (

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, make_response, redirect, request, url_for
 from werkzeug.exceptions import Forbidden
 
+from config import WEBHOOKS_OF_APP
 from shopify_app import backfill, insights, rollups, subscriptions, tenants
 from shopify_app.database import tenant_work
 from shopify_app.insights import health as store_health
@@ -17,6 +18,7 @@ from shopify_app.jobs.queues import TICK
 from shopify_app.models import Tenant
 from shopify_app.models.backfills import UNFINISHED
 from shopify_app.runtime import current
+from shopify_app.shopify import scopes
 from shopify_app.web.choices import COMPARISONS, PRESETS, Choice, choose
 from shopify_app.web.figures import show
 from shopify_app.web.guards import current_viewer
@@ -39,9 +41,16 @@ LOADING, LOADED = 2000, 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Whether a store's data is complete and still arrives."""
+    """Whether a store's data is complete and still arrives.
+
+    ``lacking`` are access scopes the app needs, ``optional`` those it can do without, both not granted; ``by_app``:
+    Shopify sends changes as the app's own file says, so that none is registered for the store.
+    """
 
     connected: bool
+    lacking: tuple[str, ...]
+    optional: tuple[str, ...]
+    by_app: bool
     progress: tuple[Progress, ...]
     deliveries: Deliveries
     registrations: tuple[Registration, ...]
@@ -58,6 +67,7 @@ class Standing:
     """What an overview follows from: when any of it changes, the page does."""
 
     choice: Choice
+    connected: bool
     freshness: Freshness
     progress: tuple[Progress, ...]
 
@@ -79,7 +89,13 @@ def health() -> Response:
     """Show how the store's data is doing."""
     found = _health()
     return live_page(
-        "insights/health.html", facts=found, context=lambda: {"health": found, "every": _pace(found.progress)}
+        "insights/health.html",
+        facts=found,
+        context=lambda: {
+            "health": found,
+            "every": _pace(found.progress),
+            "grant_url": current().oauth.grant_url(current_viewer().store_url),
+        },
     )
 
 
@@ -103,6 +119,7 @@ def _overview(template: str) -> Response:
         tenant = session.get_one(Tenant, current_viewer().tenant_id)
         standing = Standing(
             choice=choose(request.args, now.astimezone(ZoneInfo(tenant.time_zone)).date()),
+            connected=tenants.has_live_token(session, tenant.id, now),
             freshness=rollups.state(session),
             progress=backfill.progress(session),
         )
@@ -116,6 +133,7 @@ def _overview_context(standing: Standing, now: datetime) -> dict[str, object]:
     return {
         **vars(show(answer, store_of(viewer).formats)),
         "choice": choice,
+        "connected": standing.connected,
         "presets": PRESETS,
         "comparisons": COMPARISONS,
         "customers": answer.top_customers,
@@ -131,10 +149,14 @@ def _overview_context(standing: Standing, now: datetime) -> dict[str, object]:
 
 
 def _health() -> Health:
-    tenant_id = current_viewer().tenant_id
+    tenant_id, config = current_viewer().tenant_id, current().config
     with tenant_work(tenant_id) as session:
+        granted = tenants.granted_scopes(session, tenant_id)
         return Health(
             connected=tenants.has_live_token(session, tenant_id, datetime.now(UTC)),
+            lacking=tuple(sorted(scopes.missing(granted, config.shopify_scopes))),
+            optional=tuple(sorted(scopes.missing(granted, config.shopify_optional_scopes))),
+            by_app=config.webhook_subscriptions == WEBHOOKS_OF_APP,
             progress=backfill.progress(session),
             deliveries=store_health.deliveries(session, tenant_id),
             registrations=tuple(subscriptions.registrations(session)),

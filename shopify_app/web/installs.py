@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shopify_app import tenants
+from shopify_app import registrations, tenants
 from shopify_app.database import directory
 from shopify_app.jobs.queues import SETTLE
 from shopify_app.runtime import current
@@ -46,5 +46,6 @@ def by_grant(store_url: str, grant: TokenGrant, now: datetime) -> int:
     facts = fetch_shop(client)
     with directory() as session:
         tenant_id = tenants.install(session, facts=facts, grant=grant, vault=runtime.vault, now=now).id
+        registrations.supersede(session, facts.store_url, now)
     runtime.queues.nudge(SETTLE, tenant_id=tenant_id)
     return tenant_id

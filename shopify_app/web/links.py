@@ -49,7 +49,7 @@ def here(*, without: frozenset[str] = LAUNCH, bounced: bool = False) -> str:
 
 def bounce() -> str:
     """Return the address of the page on which App Bridge fetches a new session token and comes back here."""
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name in LAUNCH - ONCE]
+    kept = [(name, value) for name, value in request.args.items() if name in LAUNCH - ONCE and _is_sound(name, value)]
     target = here(without=ONCE, bounced=True)
     return path_with_query(url_for("tenants.bounce"), [*kept, (RELOAD, target)])
 
@@ -61,8 +61,10 @@ def in_admin(store_url: str) -> str:
 
 
 def asked_store() -> str | None:
-    """Return the store named by ``shop`` in the query, or None when there is none that could be one."""
-    return domains.store_url(request.args.get("shop", ""))
+    """Return the store named by ``shop`` in the query, else by ``host``; None when there is none that could be one."""
+    if "shop" in request.args:
+        return domains.store_url(request.args["shop"])
+    return _store_of_host(request.args.get("host", ""))
 
 
 def is_document() -> bool:
@@ -83,6 +85,18 @@ def allow_framing(store_url: str | None) -> None:
     config = current().config
     origins = [config.shop_origin(store_url)] if store_url else []
     g.framed_by = tuple(dict.fromkeys(_origin(url) for url in [*origins, config.shopify_admin_origin]))
+
+
+def _is_sound(name: str, value: str) -> bool:
+    """Whether App Bridge may be handed the parameter: it speaks to the page that ``host`` names."""
+    if name != "host":
+        return True
+    store_url = _store_of_host(value)
+    return store_url is not None and store_url == asked_store()
+
+
+def _store_of_host(host: str) -> str | None:
+    return domains.store_of_host(host, current().config.shopify_admin_origin)
 
 
 def _origin(url: str) -> str:

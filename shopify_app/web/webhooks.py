@@ -12,11 +12,14 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from shopify_app import inbox
-from shopify_app.database import db
+from shopify_app import inbox, privacy
+from shopify_app.database import db, directory
 from shopify_app.runtime import current
+from shopify_app.shopify import compliance
+from shopify_app.shopify.compliance import ComplianceRejected, DataRequest
 from shopify_app.shopify.domains import store_url
-from shopify_app.shopify.topics import TOPICS
+from shopify_app.shopify.topics import COMPLIANCE, TOPICS
+from shopify_app.web import guards
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +28,25 @@ RESOURCES = frozenset({"app", "carts", "checkouts", "customers", "orders", "prod
 PREFIXES = ("X-Shopify-", "Shopify-")
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+
+
+@blueprint.post("/compliance")
+def comply() -> Response:
+    """Take down a compliance request, of shops we do not know too; a worker does it within minutes.
+
+    A body that does not name the shop asks for nothing: it goes into quarantine, and is answered alike.
+    """
+    incoming = _incoming(_topic(COMPLIANCE))
+    try:
+        asked = compliance.decode(incoming.topic, incoming.payload, incoming.shop_domain)
+    except ComplianceRejected as error:
+        log.warning("a compliance request proves nothing", topic=incoming.topic, reason=str(error))
+        with db.engine.connect() as connection:
+            inbox.quarantine(connection.execution_options(isolation_level="AUTOCOMMIT"), incoming)
+        return Response(status=200)
+    with directory() as session:
+        privacy.receive(session, _arrival(incoming, asked), datetime.now(UTC))
+    return Response(status=200)
 
 
 @blueprint.post("/<resource>")
@@ -62,6 +84,19 @@ def _incoming(topic: str) -> inbox.Incoming:
         triggered_at=_triggered_at(),
         api_version=_header("API-Version"),
         payload=payload,
+        claim_id=guards.signing_claim(),
+    )
+
+
+def _arrival(incoming: inbox.Incoming, asked: compliance.Request) -> privacy.Arrival:
+    return privacy.Arrival(
+        shop_domain=incoming.shop_domain,
+        topic=incoming.topic,
+        webhook_id=incoming.webhook_id,
+        triggered_at=incoming.triggered_at,
+        api_version=incoming.api_version,
+        payload=incoming.payload,
+        subject=asked.data_request.id if isinstance(asked, DataRequest) else None,
     )
 
 

@@ -146,7 +146,9 @@ def test_a_store_taken_in_by_bulk_results_answers_as_the_store_does(devstore, st
     for resource, query in EXPORTS.items():
         lines = exported(devstore, store, query)
         for start in range(0, len(lines), BATCH):
-            outcome = in_tenant(tenant_id, ingest.apply_bulk_lines, resource, lines[start : start + BATCH], 7, NOW)
+            outcome = in_tenant(
+                tenant_id, ingest.apply_bulk_lines, resource, lines[start : start + BATCH], 7, NOW, b"k"
+            )
             wanted |= outcome.details_wanted
     read_details(devstore, store, tenant_id, wanted)
 
@@ -162,7 +164,9 @@ def test_a_store_taken_in_by_webhooks_in_any_order_answers_as_the_store_does(dev
     wanted = set()
 
     for start in range(0, len(deliveries), BATCH):
-        wanted |= in_tenant(tenant_id, ingest.apply_webhooks, deliveries[start : start + BATCH], NOW).details_wanted
+        wanted |= in_tenant(
+            tenant_id, ingest.apply_webhooks, deliveries[start : start + BATCH], NOW, b"k"
+        ).details_wanted
     read_details(devstore, store, tenant_id, wanted)
 
     assert wanted == {order.id for order in store.orders.values() if order.edits}

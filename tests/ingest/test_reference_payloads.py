@@ -42,7 +42,7 @@ def _apply(world, topic, payload):
     event = datetime(2026, 1, 1, tzinfo=UTC)
     with tenant_work(world.alpha) as session:
         tenant = session.get_one(Tenant, world.alpha)
-        return apply_webhooks(session, tenant, [WebhookBody(1, topic, payload, event, NOW)], NOW)
+        return apply_webhooks(session, tenant, [WebhookBody(1, topic, payload, event, NOW)], NOW, b"k")
 
 
 def _key(row, table):

@@ -17,6 +17,7 @@ from shopify_app.models.base import TENANT
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ZONE = "America/New_York"
+KEY = b"the tombstones' key"
 
 
 def at(minutes=0, *, days=0):
@@ -57,13 +58,13 @@ class World:
             for number, delivery in enumerate(deliveries, start=1)
         ]
         with tenant_work(tenant or self.alpha) as session:
-            return ingest.apply_webhooks(session, session.get_one(Tenant, tenant or self.alpha), bodies, now)
+            return ingest.apply_webhooks(session, session.get_one(Tenant, tenant or self.alpha), bodies, now, KEY)
 
     def bulk(self, resource, *lines, backfill_id=7, tenant=None):
         with tenant_work(tenant or self.alpha) as session:
             store = session.get_one(Tenant, tenant or self.alpha)
             encoded = [json.dumps(line).encode() for line in lines]
-            return ingest.apply_bulk_lines(session, store, resource, encoded, backfill_id, NOW)
+            return ingest.apply_bulk_lines(session, store, resource, encoded, backfill_id, NOW, KEY)
 
     def details(self, *nodes):
         with tenant_work(self.alpha) as session:

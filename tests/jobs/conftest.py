@@ -19,6 +19,7 @@ from shopify_app.runtime import current
 from shopify_app.worker import SteadyWorker
 
 INSTALLED = datetime(2026, 1, 1, tzinfo=UTC)
+FAR_OFF = datetime(2100, 1, 1, tzinfo=UTC)
 SCOPES = ["read_customers", "read_orders", "read_products"]
 
 
@@ -149,7 +150,15 @@ def tenant_ids(app_context):
             session.add(tenant)
             session.flush()
             token = current().vault.encrypt(f"shpat_{name}")
-            session.add(OfflineToken(tenant_id=tenant.id, access_token=token, scopes=SCOPES, obtained_at=INSTALLED))
+            session.add(
+                OfflineToken(
+                    tenant_id=tenant.id,
+                    access_token=token,
+                    access_expires_at=FAR_OFF,
+                    scopes=SCOPES,
+                    obtained_at=INSTALLED,
+                )
+            )
             made.append(tenant.id)
     return made
 

@@ -7,13 +7,23 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from shopify_app import claims, ingest
+from shopify_app import backfill, claims, ingest
 from shopify_app.database import directory, operations, tenant_work
 from shopify_app.jobs import inbox as module
 from shopify_app.jobs.inbox import drain
 from shopify_app.models import Backfill, Claim, DayTotal, Delivery, OfflineToken, Product, Tenant
 
 NOW = datetime.now(UTC)
+SHOP = "aurora.myshopify.com"
+SHOP_NUMBER = 548380009
+SHOP_GID = f"gid://shopify/Shop/{SHOP_NUMBER}"
+
+
+@pytest.fixture(autouse=True)
+def numbered(tenant_id):
+    """Shopify's own number of the first store."""
+    with directory() as session:
+        session.execute(update(Tenant).where(Tenant.id == tenant_id).values(shopify_id=SHOP_NUMBER))
 
 
 def product(number, title="A shirt", updated_at="2026-11-01T10:00:00Z"):
@@ -86,7 +96,7 @@ def test_a_long_drain_gives_other_work_its_turn_and_comes_back(tenant_id, delive
     assert len(titles(tenant_id)) == 3
 
 
-@pytest.mark.parametrize("bad", [b"not json", b'{"id": "no number"}', b"[]"])
+@pytest.mark.parametrize("bad", [b"{}", b'{"id": "no number"}'])
 def test_a_delivery_that_cannot_be_read_fails_alone(tenant_id, deliver, bad):
     for number in range(1, 6):
         deliver("products/create", product(number))
@@ -105,10 +115,10 @@ def test_a_delivery_that_cannot_be_read_fails_alone(tenant_id, deliver, bad):
 def test_a_mistake_of_our_own_sets_aside_only_what_it_concerns(tenant_id, deliver, monkeypatch):
     apply = ingest.apply_webhooks
 
-    def mistaken(session, tenant, deliveries, now):
+    def mistaken(session, tenant, deliveries, *rest):
         if any(b"cursed" in delivery.payload for delivery in deliveries):
             raise KeyError("cursed")
-        return apply(session, tenant, deliveries, now)
+        return apply(session, tenant, deliveries, *rest)
 
     monkeypatch.setattr(ingest, "apply_webhooks", mistaken)
     for number in range(1, 5):
@@ -186,7 +196,7 @@ def test_an_order_is_in_the_totals_as_soon_as_it_is_applied(tenant_id, deliver, 
 
 
 def test_an_uninstalled_app_forgets_its_token(tenant_ids, deliver):
-    deliver("app/uninstalled", {"id": 1}, triggered_at=NOW)
+    deliver("app/uninstalled", {"myshopify_domain": SHOP}, triggered_at=NOW)
 
     drain()
 
@@ -197,7 +207,7 @@ def test_an_uninstalled_app_forgets_its_token(tenant_ids, deliver):
 
 
 def test_an_uninstall_from_before_the_latest_install_changes_nothing(tenant_id, deliver):
-    deliver("app/uninstalled", {"id": 1}, triggered_at=datetime(2025, 12, 31, tzinfo=UTC))
+    deliver("app/uninstalled", {"myshopify_domain": SHOP}, triggered_at=datetime(2025, 12, 31, tzinfo=UTC))
 
     drain()
 
@@ -206,7 +216,7 @@ def test_an_uninstall_from_before_the_latest_install_changes_nothing(tenant_id, 
 
 
 def test_other_scopes_are_recorded_and_the_store_is_settled_anew(tenant_id, deliver):
-    deliver("app/scopes_update", {"previous": [], "current": ["read_products"]})
+    deliver("app/scopes_update", {"shop_id": SHOP_GID, "current": ["read_products"]})
 
     drain()
 
@@ -215,8 +225,21 @@ def test_other_scopes_are_recorded_and_the_store_is_settled_anew(tenant_id, deli
     assert due(claims.SETTLE) == [(claims.SETTLE, tenant_id, 0)]
 
 
+def test_history_under_way_is_ended_by_other_scopes_so_that_it_is_read_anew(tenant_id, deliver):
+    with tenant_work(tenant_id) as session:
+        backfill.start(session, session.get_one(Tenant, tenant_id), ("products",), datetime.now(UTC))
+    deliver("app/scopes_update", {"shop_id": SHOP_GID, "current": ["read_all_orders", "read_orders"]})
+
+    drain()
+
+    with tenant_work(tenant_id) as session:
+        state, error = session.execute(select(Backfill.state, Backfill.error)).one()
+    assert (state, error) == ("cancelled", "Other access was granted meanwhile; it is read anew.")
+    assert due(claims.SETTLE, claims.BACKFILL) == [(claims.SETTLE, tenant_id, 0)]
+
+
 def test_the_same_scopes_settle_nothing(tenant_id, deliver):
-    deliver("app/scopes_update", {"current": ["read_products", "read_orders", "read_customers"]})
+    deliver("app/scopes_update", {"shop_id": SHOP_GID, "current": ["read_products", "read_orders", "read_customers"]})
 
     drain()
 
@@ -224,7 +247,7 @@ def test_the_same_scopes_settle_nothing(tenant_id, deliver):
 
 
 def test_a_shops_new_facts_are_taken_down_and_what_it_leaves_out_is_kept(tenant_id, deliver):
-    deliver("shop/update", {"name": "Aurora Ltd", "email": None, "currency": "EUR", "primary_locale": "de"})
+    deliver("shop/update", {"myshopify_domain": SHOP, "name": "Aurora Ltd", "currency": "EUR", "primary_locale": "de"})
 
     drain()
 
@@ -244,7 +267,7 @@ def test_another_time_zone_puts_sales_on_other_days(tenant_id, deliver, referenc
     drain()
     before = _days(tenant_id)
 
-    deliver("shop/update", {"iana_timezone": "Pacific/Kiritimati"})
+    deliver("shop/update", {"id": SHOP_NUMBER, "iana_timezone": "Pacific/Kiritimati"})
     drain()
 
     assert tenant(tenant_id).time_zone == "Pacific/Kiritimati"
@@ -254,7 +277,7 @@ def test_another_time_zone_puts_sales_on_other_days(tenant_id, deliver, referenc
 
 
 def test_a_time_zone_nobody_knows_is_not_taken(tenant_id, deliver):
-    deliver("shop/update", {"iana_timezone": "Mars/Olympus"})
+    deliver("shop/update", {"id": SHOP_NUMBER, "iana_timezone": "Mars/Olympus"})
 
     drain()
 
@@ -281,11 +304,51 @@ def test_a_finished_operation_makes_its_backfill_due(tenant_id, deliver):
 
 
 def test_a_notice_that_cannot_be_read_is_set_aside(tenant_id, deliver):
-    deliver("app/scopes_update", {"previous": []})
+    deliver("app/scopes_update", {"shop_id": SHOP_GID, "previous": []})
 
     drain()
 
     assert "current" in inbox_rows()[0].error
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("app/uninstalled", {}),
+        ("app/uninstalled", {"id": 1}),
+        ("app/uninstalled", {"id": 1, "myshopify_domain": None}),
+        ("app/uninstalled", {"id": SHOP_NUMBER, "myshopify_domain": "birch.myshopify.com"}),
+        ("shop/update", {"name": "Theirs"}),
+        ("shop/update", {"id": 1, "name": "Theirs"}),
+        ("app/scopes_update", {"shop_id": "gid://shopify/Shop/1", "current": []}),
+        ("app/scopes_update", {"current": []}),
+    ],
+)
+def test_a_notice_that_does_not_name_the_shop_changes_nothing(tenant_id, deliver, topic, body):
+    before = tenant(tenant_id)
+
+    deliver(topic, body)
+    drain()
+
+    after = tenant(tenant_id)
+    assert (after.uninstalled_at, after.name) == (None, before.name)
+    with directory() as session:
+        assert len(session.get_one(OfflineToken, tenant_id).scopes) == 3
+    (row,) = inbox_rows()
+    assert row.processed_at is None
+    assert row.error.startswith(("NotThisShop", "NoticeRejected"))
+
+
+@pytest.mark.parametrize("topic", ["app/uninstalled", "shop/update"])
+def test_a_notice_without_an_address_names_the_shop_by_its_number(tenant_id, deliver, reference, topic):
+    name = topic.replace("/", "_")
+    sample = (reference / "payloads" / f"docs-2026-04__{name}.json").read_bytes()
+    assert json.loads(sample)["myshopify_domain"] is None
+
+    deliver(topic, sample, triggered_at=NOW)
+    drain()
+
+    assert inbox_rows()[0].processed_at is not None
 
 
 def _days(tenant_id):

@@ -45,7 +45,10 @@ def test_job_names_are_a_wire_format():
         "READ_DETAILS": "shopify_app.jobs.details.read",
         "REFRESH": "shopify_app.jobs.rollups.refresh",
         "SETTLE": "shopify_app.jobs.tenants.settle",
-        "RENEW_EXPIRING": "shopify_app.jobs.tenants.renew_expiring",
+        "RENEW_EXPIRING": "shopify_app.jobs.tokens.renew_expiring",
+        "FULFIL": "shopify_app.jobs.privacy.fulfil",
+        "RECONCILE": "shopify_app.jobs.subscriptions.reconcile",
+        "RECONCILE_ALL": "shopify_app.jobs.subscriptions.reconcile_all",
         "TICK": "shopify_app.jobs.schedule.tick",
     }
 

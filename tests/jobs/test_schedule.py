@@ -47,6 +47,7 @@ def test_a_waiting_delivery_rings(tenant_id, deliver):
     ("kind", "subject", "call"),
     [
         (claims.BACKFILL, 7, (names.ADVANCE, {"tenant_id": 1, "backfill_id": 7})),
+        (claims.PRIVACY, 3, (names.FULFIL, {"tenant_id": 1, "request_id": 3})),
         (claims.ORDER_DETAILS, 9, (names.READ_DETAILS, {"tenant_id": 1})),
         (claims.ROLLUPS, 0, (names.REFRESH, {"tenant_id": 1})),
         (claims.SETTLE, 0, (names.SETTLE, {"tenant_id": 1})),

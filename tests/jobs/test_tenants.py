@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from shopify_app import claims, subscriptions, tenants
 from shopify_app.database import directory, operations, tenant_work
-from shopify_app.jobs import queues
+from shopify_app.jobs import queues, tokens
 from shopify_app.jobs import tenants as jobs
 from shopify_app.models import Backfill, Claim
 from shopify_app.runtime import current
@@ -118,7 +118,7 @@ def environ(environ, store):
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch):
-    monkeypatch.setattr(jobs, "POLL_EVERY", 0.02)
+    monkeypatch.setattr(tokens, "POLL_EVERY", 0.02)
 
 
 def install(*, life=timedelta(hours=1), scopes=EVERYTHING, number=1, **changes):
@@ -179,7 +179,7 @@ def queued():
 
 
 def test_fresh_token_is_used_as_it_is(store):
-    client = jobs.client_for(install())
+    client = tokens.client_for(install())
 
     assert client.access_token == "shpat_1"
     assert client.origin == f"{store.script.url}/{STORE}"
@@ -189,7 +189,7 @@ def test_fresh_token_is_used_as_it_is(store):
 def test_token_near_its_end_is_refreshed_and_the_pair_is_kept(store):
     tenant_id = install(life=SOON)
 
-    client = jobs.client_for(tenant_id)
+    client = tokens.client_for(tenant_id)
 
     token = held(tenant_id)
     assert client.access_token == token.access_token == "shpat_2"
@@ -206,7 +206,7 @@ def test_processes_that_ask_together_refresh_once(app, store):
     def run():
         with app.app_context():
             barrier.wait()
-            client = jobs.client_for(tenant_id)
+            client = tokens.client_for(tenant_id)
         with lock:
             found.append(client.access_token)
 
@@ -232,7 +232,7 @@ def test_no_transaction_is_open_while_shopify_is_asked(store, database):
 
     store.script.otherwise = look
 
-    jobs.client_for(tenant_id)
+    tokens.client_for(tenant_id)
 
     assert seen
     assert set(seen) == {"idle"}
@@ -244,7 +244,7 @@ def test_dead_refresh_token_is_noted_and_not_tried_again(store):
 
     for _ in range(2):
         with pytest.raises(errors.RefreshRefused, match="active refresh_token"):
-            jobs.client_for(tenant_id)
+            tokens.client_for(tenant_id)
 
     assert store.refreshes() == ["shprt_1"]
     with directory() as session:
@@ -256,8 +256,8 @@ def test_lost_answer_is_made_good_with_the_same_refresh_token(store):
     store.script.replies = [Reply(store.pair(), cut_after=10)]
 
     with pytest.raises(errors.Unavailable):
-        jobs.client_for(tenant_id)
-    client = jobs.client_for(tenant_id)
+        tokens.client_for(tenant_id)
+    client = tokens.client_for(tenant_id)
 
     assert client.access_token == "shpat_3"
     assert store.refreshes() == ["shprt_1", "shprt_1"]
@@ -267,23 +267,23 @@ def test_token_that_cannot_be_renewed_now_is_used_while_it_lives(store):
     tenant_id = install(life=SOON)
     store.script.replies = [Reply(status=503)]
 
-    assert jobs.client_for(tenant_id).access_token == "shpat_1"
-    assert jobs.client_for(tenant_id).access_token == "shpat_2"
+    assert tokens.client_for(tenant_id).access_token == "shpat_1"
+    assert tokens.client_for(tenant_id).access_token == "shpat_2"
 
 
 @pytest.mark.parametrize("life", [SOON, -SOON])
 def test_lease_of_a_process_that_died_is_waited_for_no_longer_than_the_bound(store, monkeypatch, life):
-    monkeypatch.setattr(jobs, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(tokens, "LONGEST_WAIT", 0.2)
     tenant_id = install(life=life)
     now = datetime.now(UTC)
     with directory() as session:
         tenants.lease_refresh(session, tenant_id, now=now, until=now + timedelta(minutes=1))
 
     if life > timedelta(0):
-        assert jobs.client_for(tenant_id).access_token == "shpat_1"
+        assert tokens.client_for(tenant_id).access_token == "shpat_1"
     else:
         with pytest.raises(errors.Unavailable) as caught:
-            jobs.client_for(tenant_id)
+            tokens.client_for(tenant_id)
         assert caught.value.retryable
     assert store.refreshes() == []
 
@@ -299,7 +299,7 @@ def test_newer_token_of_the_merchants_visit_wins_over_a_refresh_under_way(app, s
 
     store.script.otherwise = visited
 
-    assert jobs.client_for(tenant_id).access_token == "shpat_7"
+    assert tokens.client_for(tenant_id).access_token == "shpat_7"
     assert held(tenant_id).refresh_token == "shprt_7"
 
 
@@ -307,7 +307,7 @@ def test_expired_token_without_a_refresh_token_asks_for_the_merchant(store):
     tenant_id = install(life=-SOON, refresh_token=None, refresh_expires_in=None)
 
     with pytest.raises(errors.Unauthorized, match="has expired"):
-        jobs.client_for(tenant_id)
+        tokens.client_for(tenant_id)
 
 
 def test_store_that_uninstalled_has_no_client(store):
@@ -316,13 +316,13 @@ def test_store_that_uninstalled_has_no_client(store):
         tenants.uninstall(session, tenant_id, datetime.now(UTC))
 
     with pytest.raises(errors.Unauthorized, match="uninstalled"):
-        jobs.client_for(tenant_id)
+        tokens.client_for(tenant_id)
 
 
 def test_renewing_refreshes_a_fresh_token_too(store):
     tenant_id = install()
 
-    jobs.renew(tenant_id=tenant_id)
+    tokens.renew(tenant_id=tenant_id)
 
     assert held(tenant_id).access_token == "shpat_2"
 
@@ -333,7 +333,7 @@ def test_renewing_leaves_a_refresh_under_way_alone(store):
     with directory() as session:
         tenants.lease_refresh(session, tenant_id, now=now, until=now + timedelta(minutes=1), even_if_fresh=True)
 
-    jobs.renew(tenant_id=tenant_id)
+    tokens.renew(tenant_id=tenant_id)
 
     assert store.refreshes() == []
 
@@ -341,9 +341,9 @@ def test_renewing_leaves_a_refresh_under_way_alone(store):
 def test_stores_whose_refresh_token_dies_soon_are_queued_for_renewal(store):
     tenant_id = install(refresh_expires_in=86400)
 
-    jobs.renew_expiring()
+    tokens.renew_expiring()
 
-    assert queued() == [("shopify_app.jobs.tenants.renew", {"tenant_id": tenant_id})]
+    assert queued() == [("shopify_app.jobs.tokens.renew", {"tenant_id": tenant_id})]
 
 
 # ── after an install ────────────────────────────────────────────────────────────────────────────────────────────────

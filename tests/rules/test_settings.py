@@ -30,10 +30,13 @@ MALFORMED = {
     "APP_URL": "https://storelens.example/app",
     "SHOPIFY_API_VERSION": "2026-11",
     "SHOPIFY_SCOPES": "read_orders,WRITE",
+    "SHOPIFY_OPTIONAL_SCOPES": "read all orders",
+    "WEBHOOK_SUBSCRIPTIONS": "both",
     "SHOPIFY_SHOP_ORIGIN": "https://shop",
     "SHOPIFY_ADMIN_ORIGIN": "admin.shopify.com",
     "SHOPIFY_CDN_ORIGIN": "ftp://cdn.shopify.com",
     "PORT": "eighty",
+    "STANDALONE_REGISTRATION": "yes",
 }
 
 

@@ -11,8 +11,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import NullPool, create_engine
 
 from shopify_app import models
-from shopify_app.access import GRANTS
-from shopify_app.database import APP_ROLE, CLOCK_ROLE, db, directory, operations, tenant_work
+from shopify_app.access import BACKUP_ROLE, GRANTS, ROLES
+from shopify_app.database import CLOCK_ROLE, db, directory, operations, tenant_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +61,16 @@ def test_a_tenant_table_forces_row_level_security(table: str, owner: psycopg.Con
     flags = owner.execute(
         "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", [table]
     ).fetchone()
-    policies = owner.execute("SELECT qual, with_check FROM pg_policies WHERE tablename = %s", [table]).fetchall()
+    policies = owner.execute(
+        "SELECT policyname, cmd, roles::text[], permissive, qual, with_check FROM pg_policies WHERE tablename = %s",
+        [table],
+    ).fetchall()
 
+    (backup, one_tenant) = sorted(policies)
     assert flags == (True, True)
-    assert len(policies) == 1
-    assert all("app.tenant_id" in str(part) for part in policies[0])
+    assert one_tenant[:4] == ("one_tenant", "ALL", ["public"], "PERMISSIVE")
+    assert all("app.tenant_id" in str(part) for part in one_tenant[4:])
+    assert backup == ("backup", "SELECT", [BACKUP_ROLE], "PERMISSIVE", "true", None)
 
 
 @pytest.mark.parametrize("table", _tables("tenant"))
@@ -88,7 +93,7 @@ def test_no_role_of_the_app_is_an_owner_or_above_the_rules(owner: psycopg.Connec
     roles = owner.execute(
         "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)"
         " AND (rolsuper OR rolbypassrls OR EXISTS (SELECT 1 FROM pg_class WHERE relowner = pg_roles.oid))",
-        [[APP_ROLE, CLOCK_ROLE, "storelens_login"]],
+        [[*ROLES, "storelens_login"]],
     ).fetchall()
     migrating = owner.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user").fetchone()
 

@@ -196,3 +196,87 @@ def test_shopify_out_of_reach_is_retryable(oauth, server, monkeypatch):
         oauth.refresh(STORE, "shprt_good")
 
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("user_id", [42, "42"], ids=["number", "text"])
+def test_a_staff_member_is_asked_about_with_an_online_token_that_is_not_kept(oauth, server, user_id):
+    user = {"id": user_id, "first_name": "Olive", "email": "olive@example.com", "account_owner": True}
+    server.replies = [Reply({"access_token": "shpua_1", "expires_in": 86399, "associated_user": user})]
+
+    facts = oauth.exchange_online(STORE, "a.b.c")
+
+    assert (facts.user_id, facts.account_owner) == ("42", True)
+    assert "shpua_1" not in repr(facts)
+    assert server.asked[0].json == {
+        "client_id": "client-id",
+        "client_secret": "client-secret",
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": "a.b.c",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "requested_token_type": "urn:shopify:params:oauth:token-type:online-access-token",
+    }
+
+
+@pytest.mark.parametrize("user", [None, [], {}, {"id": None}, {"id": ""}, {"id": {}}])
+def test_an_online_token_that_is_nobodys_says_nothing(oauth, server, user):
+    server.replies = [Reply({"access_token": "shpua_1", "associated_user": user})]
+
+    with pytest.raises(errors.Unavailable):
+        oauth.exchange_online(STORE, "a.b.c")
+
+
+@pytest.mark.parametrize("said", [None, "true", 1])
+def test_nothing_but_true_makes_an_account_owner(oauth, server, said):
+    server.replies = [Reply({"access_token": "shpua_1", "associated_user": {"id": 42, "account_owner": said}})]
+
+    assert oauth.exchange_online(STORE, "a.b.c").account_owner is False
+
+
+def test_a_stale_id_token_tells_nothing_of_staff(oauth, server):
+    server.replies = [Reply({"error": "invalid_subject_token"}, status=400)]
+
+    with pytest.raises(errors.ExchangeRefused):
+        oauth.exchange_online(STORE, "a.b.c")
+
+
+def test_token_that_never_expires_is_exchanged_for_a_pair(oauth, server):
+    server.replies = [Reply(PAIR)]
+
+    grant = oauth.migrate(STORE, "shpat_old")
+
+    offline = "urn:shopify:params:oauth:token-type:offline-access-token"
+    assert (grant.access_token, grant.refresh_token) == (PAIR["access_token"], PAIR["refresh_token"])
+    assert server.asked[0].json == {
+        "client_id": "client-id",
+        "client_secret": "client-secret",
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": "shpat_old",
+        "subject_token_type": offline,
+        "requested_token_type": offline,
+        "expiring": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        ("invalid_subject_token", 400, errors.RefreshRefused),
+        ("invalid_client", 401, errors.ExchangeRefused),
+    ],
+)
+def test_refused_migration_is_final_only_when_the_token_is_at_fault(oauth, server, error, status, kind):
+    server.replies = [Reply({"error": error}, status)]
+
+    with pytest.raises(kind):
+        oauth.migrate(STORE, "shpat_old")
+
+
+def test_merchant_grants_what_is_missing_at_the_stores_own_address(oauth, server):
+    url = urlsplit(oauth.grant_url(STORE))
+
+    assert f"{url.scheme}://{url.netloc}{url.path}" == f"{server.url}/stores/{STORE}/admin/oauth/install"
+    assert dict(parse_qsl(url.query)) == {
+        "client_id": "client-id",
+        "scope": "read_orders,read_products",
+        "optional_scopes": "read_all_orders",
+    }

@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey
 from sqlalchemy import text
 
 from config import Config
-from shopify_app import accounts, tenants
+from shopify_app import accounts, logins, tenants
 from shopify_app.database import directory
 from shopify_app.runtime import current
 from shopify_app.shopify.oauth import TokenGrant
@@ -40,8 +40,8 @@ def quick_hashes() -> Iterator[None]:
     """Passwords hashed with next to no effort: what the effort is worth is tested where the hashing is."""
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "_hasher", quick)
-        patch.setattr(accounts, "_nobodys_hash", lambda: quick.hash("nobody's password"))
+        patch.setattr(logins, "_hasher", quick)
+        patch.setattr(logins, "_nobodys_hash", lambda: quick.hash("nobody's password"))
         yield
 
 
@@ -56,6 +56,8 @@ def shopify() -> Iterator[Scripted]:
 def _install_anything(asked: Asked) -> Reply:
     store_url = urlsplit(asked.path).path.split("/")[2]
     if asked.path.endswith("/admin/oauth/access_token"):
+        if "online-access-token" in asked.json.get("requested_token_type", ""):
+            return online_token(42, account_owner=True)
         return Reply(
             {
                 "access_token": "shpat_0123456789abcdef",
@@ -76,6 +78,12 @@ def _install_anything(asked: Asked) -> Reply:
     }
     scopes = [{"handle": scope} for scope in SCOPES.split(",")]
     return Reply({"data": {"shop": shop, "currentAppInstallation": {"accessScopes": scopes}}})
+
+
+def online_token(user_id: int, *, account_owner: bool) -> Reply:
+    """Return Shopify's answer to who a staff member is."""
+    user = {"id": user_id, "first_name": "Olive", "email": "olive@example.com", "account_owner": account_owner}
+    return Reply({"access_token": "shpua_1", "scope": SCOPES, "expires_in": 86399, "associated_user": user})
 
 
 @pytest.fixture
@@ -147,7 +155,7 @@ def _installed(store_url: str) -> int:
 def join(tenant_id: int, email: str, role: str) -> None:
     """Make `email` a member with the password of the tests."""
     now = datetime.now(UTC)
-    hashed = accounts.hash_password(PASSWORD)
+    hashed = logins.hash_password(PASSWORD)
     with directory() as session:
         token = accounts.invite(session, tenant_id=tenant_id, email=email, role=role, invited_by="the tests", now=now)
         known = accounts.credentials(session, email)

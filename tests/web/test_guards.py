@@ -51,7 +51,13 @@ def test_every_address_has_a_guard(app: Flask) -> None:
 def test_every_blueprint_has_one_of_the_guards(app: Flask) -> None:
     assert set(web.GUARDS) == set(app.blueprints)
     assert len(web.GUARDS) == len(web.BLUEPRINTS)
-    assert set(web.GUARDS.values()) <= {guards.anyone, guards.viewer, guards.webhook}
+    assert set(web.GUARDS.values()) <= {
+        guards.anyone,
+        guards.operator,
+        guards.program,
+        guards.viewer,
+        guards.webhook,
+    }
 
 
 def test_an_address_that_was_given_no_guard_lets_nobody_in(app: Flask) -> None:

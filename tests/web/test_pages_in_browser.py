@@ -85,10 +85,13 @@ def frame(page: Page, address: str, elsewhere: str, shopify: Scripted, id_token:
     source = f"{address}/?shop={STORE}&host=YWRtaW4&embedded=1&hmac=0&timestamp=1&id_token={id_token()}"
     admin = f'<body><iframe name="app" width="100%" height="700" src="{source}"></iframe>'
     bridge = BRIDGE % id_token(exp=int(datetime.now(UTC).timestamp()) + 600)
+    usual = shopify.otherwise
 
     def answer(asked: Asked) -> Reply:
         if asked.path.startswith("/store/"):
             return Reply(admin, headers={"Content-Type": "text/html"})
+        if asked.path.endswith("/admin/oauth/access_token"):
+            return usual(asked)
         body = bridge if asked.path.endswith("app-bridge.js") else ""
         return Reply(body, headers={"Content-Type": "text/javascript"})
 

@@ -1,24 +1,21 @@
 """People who log in outside the admin: invitations, passwords, and the sessions a login opens.
 
-Only hashes are kept: Argon2id of a password, SHA-256 of a token that is itself 256 random bits. Hashing a password
-takes tens of milliseconds on purpose, so doors do it between transactions, never inside one.
+Only hashes are kept: Argon2id of a password, SHA-256 of a token that is itself 256 random bits. An account whose
+address nobody has proven (``verified_at`` is null) counts for nothing: no login, no membership, no session.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from shopify_app import logins
 from shopify_app.models import Account, AccountSession, Invitation, Membership, Tenant
 from shopify_app.models.accounts import ROLES
 
@@ -27,26 +24,10 @@ if TYPE_CHECKING:
 
 INVITATION_LASTS = timedelta(days=7)
 SESSION_LASTS = timedelta(days=14)
-# NIST SP 800-63B: length is what counts; the upper bound only keeps a request from costing seconds.
-SHORTEST_PASSWORD = 10
-LONGEST_PASSWORD = 256
-# What HTML's <input type=email> accepts, with a dot in the domain: anything stricter refuses addresses that work.
-_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-EMAIL = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
-
-_hasher = PasswordHasher()
-
-
-class EmailRejected(Exception):
-    """The text is not an email address."""
 
 
 class RoleRejected(Exception):
     """There is no such role."""
-
-
-class PasswordRejected(Exception):
-    """The password is too short or too long; the message says which."""
 
 
 class InvitationSpent(Exception):
@@ -64,7 +45,9 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Whom a session cookie stands for, and the store they look at. ``left`` once the store uninstalled the app."""
+    """Whom a session cookie stands for, and the store they look at. ``left`` once the store uninstalled the app,
+    ``disabled`` while an operator has stopped it.
+    """
 
     account_id: int
     email: str
@@ -73,11 +56,12 @@ class Identity:
     store_name: str
     role: str
     left: bool
+    disabled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invited:
-    """An invitation that can still be accepted. ``account_id`` is set when its address already has a password."""
+    """An invitation that can still be accepted. ``account_id`` is set when its address is proven and has a password."""
 
     email: str
     role: str
@@ -96,50 +80,12 @@ class Member:
     expires_at: datetime | None = None
 
 
-def email_address(text: str) -> str:
-    """Return the address as it is stored, lower-cased.
-
-    Raises:
-        EmailRejected: it is not one.
-    """
-    address = text.strip().lower()
-    if EMAIL.fullmatch(address) and len(address) <= 254:  # noqa: PLR2004 - RFC 5321's longest path
-        return address
-    raise EmailRejected
-
-
-def hash_password(password: str) -> str:
-    """Return the Argon2id hash of a new password. Slow on purpose.
-
-    Raises:
-        PasswordRejected: it is shorter than 10 or longer than 256 characters.
-    """
-    if len(password) < SHORTEST_PASSWORD:
-        raise PasswordRejected(f"Use at least {SHORTEST_PASSWORD} characters.")
-    if len(password) > LONGEST_PASSWORD:
-        raise PasswordRejected(f"Use at most {LONGEST_PASSWORD} characters.")
-    return _hasher.hash(password)
-
-
-def password_fits(credentials: Credentials | None, password: str) -> bool:
-    """Whether the password is the account's. Slow on purpose, and as slow when there is no account."""
-    known = credentials.password_hash if credentials else _nobodys_hash()
-    try:
-        _hasher.verify(known, password[: LONGEST_PASSWORD + 1])
-    except (VerificationError, InvalidHashError):
-        return False
-    return credentials is not None
-
-
-@functools.cache
-def _nobodys_hash() -> str:
-    """Return what is verified against when nobody has the address, so that both refusals take the same time."""
-    return _hasher.hash(secrets.token_urlsafe())
-
-
 def credentials(session: Session, email: str) -> Credentials | None:
-    """Return what to check a password for ``email`` against, or None when nobody has that address."""
-    account = session.scalar(select(Account).where(func.lower(Account.email) == email.strip().lower()))
+    """Return what to check a password for ``email`` against, or None when nobody has proven that address."""
+    address = email.strip().lower()
+    account = session.scalar(
+        select(Account).where(func.lower(Account.email) == address, Account.verified_at.is_not(None))
+    )
     if account is None:
         return None
     return Credentials(account_id=account.id, email=account.email, password_hash=account.password_hash)
@@ -156,7 +102,7 @@ def invite(session: Session, *, tenant_id: int, email: str, role: str, invited_b
     """
     if role not in ROLES:
         raise RoleRejected
-    address = email_address(email)
+    address = logins.email_address(email)
     _expire_invitations(session, tenant_id, address, now)
     token = secrets.token_urlsafe(32)
     expires_at = now + INVITATION_LASTS
@@ -183,7 +129,7 @@ def invitation(session: Session, token: str, now: datetime) -> Invited:
     query = (
         select(Invitation, Tenant.name, Account.id)
         .join(Tenant, Tenant.id == Invitation.tenant_id)
-        .outerjoin(Account, func.lower(Account.email) == Invitation.email)
+        .outerjoin(Account, (func.lower(Account.email) == Invitation.email) & Account.verified_at.is_not(None))
         .where(*_open(token, now))
     )
     row = session.execute(query).one_or_none()
@@ -202,8 +148,9 @@ def invitation(session: Session, token: str, now: datetime) -> Invited:
 def accept(session: Session, token: str, *, password_hash: str | None, now: datetime) -> tuple[int, int]:
     """Spend the invitation and make its address a member; return the account's and the tenant's id.
 
-    With ``password_hash`` a new account is made. Without, the address has an account whose password the door has
-    just verified. Whoever was a member keeps the wider of both roles.
+    With ``password_hash`` a new account is made, or one that nobody had proven is taken over: its earlier password
+    and sessions end, because whoever set them need not be who holds the address. Without, the address has an
+    account whose password the door has just verified. Whoever was a member keeps the wider of both roles.
 
     Raises:
         InvitationSpent: somebody was faster, it has expired, or the account it needs is not there.
@@ -212,7 +159,7 @@ def accept(session: Session, token: str, *, password_hash: str | None, now: date
     invited = session.scalar(spend)
     if invited is None:
         raise InvitationSpent
-    account_id = _account_for(session, invited.email, password_hash)
+    account_id = _account_for(session, invited.email, password_hash, now)
     _join(session, invited, account_id)
     return account_id, invited.tenant_id
 
@@ -250,6 +197,7 @@ def identify(session: Session, token: str, now: datetime) -> Identity | None:
             AccountSession.token_hash == _hash(token),
             AccountSession.revoked_at.is_(None),
             AccountSession.expires_at > now,
+            Account.verified_at.is_not(None),
         )
     )
     row = session.execute(query).one_or_none()
@@ -264,6 +212,7 @@ def identify(session: Session, token: str, now: datetime) -> Identity | None:
         store_name=tenant.name,
         role=role,
         left=tenant.uninstalled_at is not None,
+        disabled=tenant.disabled_at is not None,
     )
 
 
@@ -320,18 +269,35 @@ def _expire_invitations(session: Session, tenant_id: int, email: str, now: datet
     )
 
 
-def _account_for(session: Session, email: str, password_hash: str | None) -> int:
-    known = session.scalar(select(Account.id).where(func.lower(Account.email) == email))
-    if (known is None) == (password_hash is None):
+def _account_for(session: Session, email: str, password_hash: str | None, now: datetime) -> int:
+    """Return the proven account of the address; a password hash makes one, and no hash needs one."""
+    if password_hash is None:
+        proven = (func.lower(Account.email) == email, Account.verified_at.is_not(None))
+        known = session.scalar(select(Account.id).where(*proven))
+    else:
+        known = _prove(session, email, password_hash, now)
+    if known is None:
         # The account appeared, or went, between the page and the form: what was verified is no longer what counts.
         raise InvitationSpent
-    if known is not None:
-        return known
-    statement = insert(Account).values(email=email, password_hash=password_hash)
-    made: int | None = session.scalar(statement.on_conflict_do_nothing().returning(Account.id))
-    if made is None:
-        raise InvitationSpent
-    return made
+    return known
+
+
+def _prove(session: Session, email: str, password_hash: str, now: datetime) -> int | None:
+    """Make the account of an address that has just been proven; None when it was proven before."""
+    fresh = {"password_hash": password_hash, "verified_at": now}
+    statement = insert(Account).values(email=email, **fresh)
+    statement = statement.on_conflict_do_update(
+        index_elements=[func.lower(Account.email)], set_=fresh, where=Account.verified_at.is_(None)
+    )
+    account_id: int | None = session.scalar(statement.returning(Account.id))
+    if account_id is not None:
+        session.execute(
+            update(AccountSession)
+            .where(AccountSession.account_id == account_id, AccountSession.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        session.execute(delete(Membership).where(Membership.account_id == account_id))
+    return account_id
 
 
 def _join(session: Session, invited: Invitation, account_id: int) -> None:

@@ -1,0 +1,142 @@
+"""How each store stands with us, for those who run the app, and stopping one: nothing here reads a tenant's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, func, select, update
+
+from shopify_app.models import Delivery, OfflineToken, Tenant
+from shopify_app.models.operators import AuditEntry
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+
+class UnknownStore(Exception):
+    """No store of that address has installed the app."""
+
+    def __init__(self, store_url: str) -> None:
+        super().__init__(f"No store {store_url} has installed the app.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A store that installed the app. ``token`` is ``live``, ``refused``, ``expired`` or ``none``."""
+
+    id: int
+    store_url: str
+    name: str
+    time_zone: str
+    installed_at: datetime
+    uninstalled_at: datetime | None
+    disabled_at: datetime | None
+    token: str
+    token_until: datetime | None
+
+    @property
+    def state(self) -> str:
+        """One word: what an operator looks for first."""
+        if self.uninstalled_at is not None:
+            return "uninstalled"
+        return "installed" if self.disabled_at is None else "disabled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The deliveries of a store that are not applied: those that wait, and those that were given up."""
+
+    waiting: int
+    dead: int
+
+
+def every(session: Session, now: datetime) -> list[Standing]:
+    """Return every store that installed the app, by address."""
+    return [Standing(**row) for row in session.execute(_standings(now).order_by(Tenant.store_url)).mappings()]
+
+
+def one(session: Session, store_url: str, now: datetime) -> Standing:
+    """Return one store.
+
+    Raises:
+        UnknownStore: it never installed the app.
+    """
+    row = session.execute(_standings(now).where(Tenant.store_url == store_url)).mappings().one_or_none()
+    if row is None:
+        raise UnknownStore(store_url)
+    return Standing(**row)
+
+
+def deliveries(session: Session, tenant_id: int) -> Waiting:
+    """Return how many of a store's deliveries are not applied."""
+    counts = select(
+        func.count().filter(Delivery.processed_at.is_(None), Delivery.dead_at.is_(None)).label("waiting"),
+        func.count().filter(Delivery.dead_at.is_not(None)).label("dead"),
+    ).where(Delivery.tenant_id == tenant_id)
+    return Waiting(**session.execute(counts).mappings().one())
+
+
+def disable(session: Session, store_url: str, *, operator: str, reason: str | None, now: datetime) -> bool:
+    """Stop serving a store: nobody sees its pages and no job works for it, while its webhooks are kept.
+
+    Returns whether it was served until now. The deed is audited with it.
+
+    Raises:
+        UnknownStore: it never installed the app.
+    """
+    tenant_id = one(session, store_url, now).id
+    guard = (Tenant.id == tenant_id, Tenant.disabled_at.is_(None))
+    changed = session.scalar(update(Tenant).where(*guard).values(disabled_at=now).returning(Tenant.id))
+    if changed is not None:
+        _audit(session, "store disabled", tenant_id, operator, reason)
+    return changed is not None
+
+
+def enable(session: Session, store_url: str, *, operator: str, reason: str | None, now: datetime) -> bool:
+    """Serve a store again, and apply what was kept meanwhile. Returns whether it was stopped until now.
+
+    Raises:
+        UnknownStore: it never installed the app.
+    """
+    tenant_id = one(session, store_url, now).id
+    guard = (Tenant.id == tenant_id, Tenant.disabled_at.is_not(None))
+    changed = session.scalar(update(Tenant).where(*guard).values(disabled_at=None).returning(Tenant.id))
+    if changed is not None:
+        _audit(session, "store enabled", tenant_id, operator, reason)
+    return changed is not None
+
+
+def _standings(now: datetime) -> Select[*tuple[Any, ...]]:
+    """Select the columns the operators' role may read, and none besides."""
+    return (
+        select(
+            Tenant.id,
+            Tenant.store_url,
+            Tenant.name,
+            Tenant.time_zone,
+            Tenant.installed_at,
+            Tenant.uninstalled_at,
+            Tenant.disabled_at,
+            _token(now).label("token"),
+            func.coalesce(OfflineToken.refresh_expires_at, OfflineToken.access_expires_at).label("token_until"),
+        )
+        .outerjoin(OfflineToken, OfflineToken.tenant_id == Tenant.id)
+        .where(Tenant.installed_at.is_not(None))
+    )
+
+
+def _token(now: datetime) -> ColumnElement[str]:
+    until = func.coalesce(OfflineToken.refresh_expires_at, OfflineToken.access_expires_at)
+    return case(
+        (OfflineToken.tenant_id.is_(None), "none"),
+        (OfflineToken.failed_at.is_not(None), "refused"),
+        (until <= now, "expired"),
+        else_="live",
+    )
+
+
+def _audit(session: Session, action: str, tenant_id: int, operator: str, reason: str | None) -> None:
+    session.add(AuditEntry(operator=operator, action=action, tenant_id=tenant_id, reason=reason))
