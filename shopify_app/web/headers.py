@@ -69,7 +69,7 @@ def _cache_static(response: Response) -> None:
 def _describe_page(response: Response, config: Config) -> None:
     framed_by: tuple[str, ...] = g.get("framed_by", ())
     response.headers["Content-Security-Policy"] = content_security_policy(config, framed_by)
-    # Inside the admin the address may hold a session token; outside, the CSRF check wants to see where a form was.
+    # The address may hold a session token, so no other site is told; our own are, or forms would come from nowhere.
     response.headers["Referrer-Policy"] = "same-origin"
     if framed_by:
         cdn = config.shopify_cdn_origin
