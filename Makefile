@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/requirements.stamp
 WORKERS ?= 2
+OLDEST_POSTGRESQL ?= /usr/lib/postgresql/15/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
 
@@ -28,8 +29,11 @@ $(STAMP): requirements-dev.txt
 test: install ## the tests that take seconds
 	$(BIN)/pytest -n $(WORKERS)
 
-test-long: install ## the tests that take longer
+test-long: install ## the tests that take longer, and the suite on the oldest PostgreSQL where the system has it
 	$(BIN)/pytest -m long
+	@if [ -x $(OLDEST_POSTGRESQL)/postgres ]; then \
+		STORELENS_TEST_PG_BIN=$(OLDEST_POSTGRESQL) $(BIN)/pytest -n $(WORKERS) -m "not long and not browser"; \
+	else echo "PostgreSQL 15 is not installed here; the suite ran on the embedded server alone."; fi
 
 check: install ## lint, format, types, layers, requirements, one migration head
 	$(BIN)/ruff check

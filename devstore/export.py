@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from devstore import totals
+from devstore.graphql.checkouts import is_listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ def counts(store: Store) -> dict[str, int]:
         "refunds": len(refunds),
         "refund_lines": sum(len(refund.lines) for refund in refunds),
         "checkouts": len(store.checkouts),
+        "abandoned_checkouts": sum(is_listed(checkout) for checkout in store.checkouts.values()),
         "carts": len(store.carts),
     }
 

@@ -21,6 +21,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.engine import make_url
 
 from config import Config
@@ -98,6 +99,15 @@ def chromium() -> str:
     if found is None:
         _missing("no Chromium on PATH")
     return str(found)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One headless Chromium for all tests of a process: Playwright's driver cannot be started beside itself."""
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield made
+        made.close()
 
 
 @pytest.fixture

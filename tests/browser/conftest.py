@@ -1,22 +1,11 @@
-"""A Chromium for the stories that need a person's eyes."""
+"""A person's browser, for the stories that need eyes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """One headless Chromium for the tests of a module: Playwright allows only one at a time in a process."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, headless=True, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
+from playwright.sync_api import Browser, BrowserContext
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_a_merchant_installs_reads_right_numbers_and_logs_in_outside(
     install_from_link(stack, page)
     app = page.frame_locator("iframe")
     expect(app.get_by_role("heading", name="Overview").first).to_be_visible()
+    expect(app.locator("#progress [data-resource]")).to_have_count(5)
     wait_until("the backfill", lambda: settled(stack, AURORA))
     expect(app.locator("#progress")).to_have_count(0)
     for choice in ("last_30_days", "last_90_days", "last_365_days"):

@@ -16,7 +16,6 @@ from devstore.state import Store
 SHOP = "aurora-outfitters.myshopify.com"
 CLIENT_ID = "client-id-of-the-tests"
 SECRET = "client-secret-of-the-tests"
-CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
 def small_options(data: Path, *, port: int, app_port: int = 1) -> Options:

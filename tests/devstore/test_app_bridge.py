@@ -8,12 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from devstore import installs, signing
 from supervisor.ports import free_port
 from tests.devstore.serving import (
-    CHROMIUM_ARGUMENTS,
     CLIENT_ID,
     SECRET,
     SHOP,
@@ -27,14 +26,6 @@ from tests.devstore.serving import (
 pytestmark = pytest.mark.browser
 
 ADMIN = f"/store/aurora-outfitters/apps/{CLIENT_ID}"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from flask import Flask
 
 from devstore import control, export, reports, totals
 from devstore.delivery import Deliveries
+from devstore.graphql.checkouts import is_listed
 from devstore.state import Devstore
 
 SHOP = "aurora-outfitters.myshopify.com"
@@ -65,6 +66,7 @@ def test_counts_are_those_of_the_records(client, store):
         "refunds": sum(len(order.refunds) for order in orders),
         "refund_lines": sum(len(refund.lines) for order in orders for refund in order.refunds),
         "checkouts": len(store.checkouts),
+        "abandoned_checkouts": sum(is_listed(checkout) for checkout in store.checkouts.values()),
         "carts": len(store.carts),
     }
 

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from devstore import installs
 from devstore.installs import Subscription
 from supervisor.ports import free_port
 from tests.devstore.serving import (
-    CHROMIUM_ARGUMENTS,
     framed_app,
     install,
     made_devstore,
@@ -28,14 +27,6 @@ TOPICS = (
     "customers/update",
     "checkouts/create",
 )
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

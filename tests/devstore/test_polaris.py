@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from devstore.admin import polaris_script
 from supervisor.ports import free_port
-from tests.devstore.serving import CHROMIUM_ARGUMENTS, running
+from tests.devstore.serving import running
 
 pytestmark = pytest.mark.browser
 
@@ -79,14 +79,6 @@ ELEMENTS = [
     "s-url-field",
 ]
 STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,17 @@ def export(stack: Demo, shop: str) -> dict[str, Any]:
     return _get(stack, shop, "export.json")
 
 
+def install(stack: Demo, shop: str) -> None:
+    """Install as Shopify does: the merchant consents, and the admin opens the app in its frame."""
+    origin, name = devstore_url(stack), shop.partition(".")[0]
+    sent = {"Origin": origin}
+    consent = f"{origin}/stores/{shop}/admin/oauth/install?client_id={client_id(stack)}"
+    assert httpx.post(consent, data={"decision": "install"}, headers=sent, timeout=30).status_code == 302
+    launch = httpx.post(f"{origin}/store/{name}/launch", headers=sent, timeout=30).json()
+    opened = httpx.get(app_url(stack) + "/", params=launch, headers={"Sec-Fetch-Dest": "iframe"}, timeout=60)
+    assert opened.status_code == 200, opened.text
+
+
 def act(stack: Demo, shop: str, action: str, **arguments: object) -> dict[str, Any]:
     """Do something in the store, as its merchant or a buyer would."""
     url = f"{devstore_url(stack)}/_dev/stores/{shop}/actions/{action}"
@@ -122,7 +133,8 @@ def held(stack: Demo, shop: str) -> dict[str, Mapping[str, object]]:
                   (SELECT count(*) FROM orders WHERE deleted_at IS NULL) AS orders,
                   (SELECT count(*) FROM order_lines) AS line_items,
                   (SELECT count(*) FROM refunds) AS refunds,
-                  (SELECT count(*) FROM refund_lines) AS refund_lines""",
+                  (SELECT count(*) FROM refund_lines) AS refund_lines,
+                  (SELECT count(*) FROM checkouts WHERE deleted_at IS NULL) AS abandoned_checkouts""",
     )
     (totals,) = rows(
         stack,

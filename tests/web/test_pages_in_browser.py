@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
-from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
@@ -56,13 +56,11 @@ def address(app: Flask, world: World) -> Iterator[str]:
 
 
 @pytest.fixture(params=[1280, 390])
-def context(request: pytest.FixtureRequest, chromium: str) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        context = browser.new_context(viewport={"width": request.param, "height": 800})
-        context.set_default_timeout(15_000)
-        yield context
-        browser.close()
+def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": request.param, "height": 800})
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
 
 
 @pytest.fixture
@@ -152,7 +150,7 @@ def test_new_figures_appear_on_an_open_page(app: Flask, world: World, frame: Fra
         session.execute(text("UPDATE day_totals SET orders = 1000"))
         session.execute(text("UPDATE rollup_states SET version = version + 1"))
 
-    frame.wait_for_selector('[data-figure="orders"][data-value="30000"]', timeout=6000)
+    frame.wait_for_selector('[data-figure="orders"][data-value="30000"]', timeout=30_000)
 
 
 def test_an_opened_definition_stays_open_through_an_update(app: Flask, world: World, frame: Frame) -> None:
@@ -161,7 +159,7 @@ def test_an_opened_definition_stays_open_through_an_update(app: Flask, world: Wo
         session.execute(text("UPDATE day_totals SET orders = 1000"))
         session.execute(text("UPDATE rollup_states SET version = version + 1"))
 
-    frame.wait_for_selector('[data-figure="orders"][data-value="30000"]', timeout=6000)
+    frame.wait_for_selector('[data-figure="orders"][data-value="30000"]', timeout=30_000)
 
     assert frame.locator("#define-orders[open]").count() == 1
 
