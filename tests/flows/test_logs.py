@@ -12,7 +12,6 @@ from playwright.sync_api import BrowserContext
 
 from supervisor.demo import Demo
 from supervisor.keys import kept_keys
-from tests.browser.conftest import browser, context  # noqa: F401 - fixtures
 from tests.browser.test_install import install, uninstall
 from tests.browser.test_main_job import invite
 from tests.conftest import ROOT
@@ -34,7 +33,7 @@ SHAPES = {
 }
 
 
-def test_no_log_of_a_whole_story_holds_a_secret_or_a_person(stack: Demo, context: BrowserContext) -> None:  # noqa: F811
+def test_no_log_of_a_whole_story_holds_a_secret_or_a_person(stack: Demo, context: BrowserContext) -> None:
     page = context.new_page()
     install(stack, page, "Install Storelens from a link")
     wait_until("the backfill", lambda: settled(stack, BIRCH))
@@ -57,7 +56,7 @@ def test_no_log_of_a_whole_story_holds_a_secret_or_a_person(stack: Demo, context
     assert found_in(logs, forbidden) == []
 
 
-def join_and_log_in_wrongly(context: BrowserContext, stack: Demo, link: str) -> None:  # noqa: F811
+def join_and_log_in_wrongly(context: BrowserContext, stack: Demo, link: str) -> None:
     """Take the invitation outside the admin, then fail to log in and succeed."""
     page = context.new_page()
     page.goto(link)
