@@ -231,9 +231,10 @@ def _migrate(store: Store, body: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _refresh(store: Store, body: Mapping[str, str]) -> dict[str, Any]:
-    """Exchange a refresh token for the next pair."""
+    """Exchange a refresh token for the next pair, with what the merchant has granted by now."""
+    installed = installs.installation(store)
     try:
-        return _pair(tokens.refresh(store, body.get("refresh_token", "")))
+        return _pair(tokens.refresh(store, body.get("refresh_token", ""), installed.scopes if installed else None))
     except tokens.InactiveRefreshTokenError as error:
         raise OAuthError("invalid_request", "This request requires an active refresh_token", 401) from error
 

@@ -122,8 +122,10 @@ def acquire(store: Store, scopes: list[str]) -> Pair:
         return _issue_pair(store, scopes)
 
 
-def refresh(store: Store, token: str) -> Pair:
-    """Exchange a refresh token for a new pair; raises ``InactiveRefreshTokenError``.
+def refresh(store: Store, token: str, scopes: list[str] | None = None) -> Pair:
+    """Exchange a refresh token for a new pair with ``scopes`` (those of the old pair when None).
+
+    Raises ``InactiveRefreshTokenError``.
 
     The token given stays usable until a newer one is used, 30 days after its first use, or its own 90 days, so the
     same request can be sent again when its answer was lost.
@@ -138,7 +140,7 @@ def refresh(store: Store, token: str) -> Pair:
         older = [one for one in store.all(REFRESH, RefreshToken).values() if one.number < held.number]
         for one in older:
             store.drop(REFRESH, one.token)
-        return _issue_pair(store, held.scopes)
+        return _issue_pair(store, held.scopes if scopes is None else scopes)
 
 
 def find(store: Store, token: str) -> AccessToken | None:

@@ -392,3 +392,13 @@ def test_errors_are_html_for_who_does_not_ask_for_json(shopify):
 
     assert answer.content_type.startswith("text/html")
     assert "application_cannot_be_found" in answer.text
+
+
+def test_a_refreshed_token_has_what_was_granted_since(app, shopify, store):
+    pair = shopify.ask_token(code=shopify.code(), expiring="1").json
+    with app.app_context():
+        installs.grant(store, [*installs.installation(store).scopes, "read_discounts"])
+
+    refreshed = shopify.ask_token(grant_type="refresh_token", refresh_token=pair["refresh_token"]).json
+
+    assert "read_discounts" in refreshed["scope"].split(",")
