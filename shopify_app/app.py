@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask_migrate import Migrate
 
-from shopify_app import cli, log, models, web
+from shopify_app import cli, log, web
 from shopify_app.crypto import Vault
 from shopify_app.database import db, engine_settings
 from shopify_app.jobs.queues import Bell, Queues
@@ -52,6 +52,3 @@ def _runtime(config: Config) -> Runtime:
         oauth=OAuth(config, http),
         http=http,
     )
-
-
-__all__ = ["create_app", "models"]

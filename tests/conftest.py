@@ -75,7 +75,7 @@ class Database:
     login_url: str
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
     """Skip the test, or fail it in CI, where a skipped test would go unseen."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
@@ -87,7 +87,7 @@ def reference() -> Path:
     """The directory of Shopify's published samples and schema, which are not ours to copy."""
     directory = Path(os.environ.get("REFERENCE_DIR") or ROOT.parent / "shared" / "reference").resolve()
     if not (directory / "payloads").is_dir():
-        _missing(f"no reference data in {directory}: set REFERENCE_DIR")
+        missing(f"no reference data in {directory}: set REFERENCE_DIR")
     return directory
 
 
@@ -97,7 +97,7 @@ def chromium() -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
-        _missing("no Chromium on PATH")
+        missing("no Chromium on PATH")
     return str(found)
 
 

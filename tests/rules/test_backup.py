@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from shopify_app.access import BACKUP_ROLE, each_tenant
 from supervisor.postgres import PostgresServer
 from supervisor.programs import postgres_programs
-from tests.conftest import OWNER, Database
+from tests.conftest import OWNER, Database, missing
 
 NIGHTLY = "storelens_nightly"
 STORES = ("alder.myshopify.com", "birch.myshopify.com", "cedar.myshopify.com")
@@ -56,7 +56,7 @@ def program(name: str) -> Path:
     """Return one of PostgreSQL's programs, of the server's own version."""
     found = postgres_programs() / name
     if not found.exists():
-        pytest.skip(f"there is no {name} beside the server")
+        missing(f"there is no {name} beside the server")
     return found
 
 
