@@ -15,12 +15,13 @@ from devstore import actions_baskets as baskets
 from devstore import actions_catalogue as catalogue
 from devstore import actions_customers as customers
 from devstore import actions_orders as orders
+from devstore import actions_placing as placing
 from devstore.actions_desk import ActionRefused, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from devstore.delivery import Deliveries
+    from devstore.outbox import Outbox
     from devstore.state import Store
 
 __all__ = ["ACTIONS", "ActionRefused", "Desk", "perform"]
@@ -28,16 +29,18 @@ __all__ = ["ACTIONS", "ActionRefused", "Desk", "perform"]
 ACTIONS: dict[str, Callable[..., msgspec.Struct]] = {
     action.__name__: action
     for action in (
-        orders.place_order,
+        placing.place_order,
         orders.pay_order,
         orders.fulfill_order,
         orders.edit_order,
         orders.refund_order,
         orders.cancel_order,
+        orders.update_order,
         orders.delete_order,
         customers.create_customer,
         customers.update_customer,
         customers.tag_customer,
+        customers.merge_customers,
         customers.delete_customer,
         customers.request_customer_data,
         customers.redact_customer,
@@ -48,13 +51,14 @@ ACTIONS: dict[str, Callable[..., msgspec.Struct]] = {
         catalogue.redact_shop,
         baskets.fill_cart,
         baskets.start_checkout,
+        baskets.update_checkout,
         baskets.finish_checkout,
         baskets.delete_checkout,
     )
 }
 
 
-def perform(store: Store, deliveries: Deliveries, name: str, arguments: object) -> msgspec.Struct:
+def perform(store: Store, deliveries: Outbox, name: str, arguments: object) -> msgspec.Struct:
     """Do the action ``name`` with JSON-like ``arguments`` and return the record it touched.
 
     Raises KeyError for an unknown action and ActionRefused, saying why, for arguments that do not fit it.

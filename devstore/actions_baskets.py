@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from devstore import payloads, pricing, totals
 from devstore.actions_desk import Desk, Wanted, refuse
-from devstore.actions_orders import place_order
+from devstore.actions_placing import place_order
 from devstore.model import Cart, CartLine, Checkout, Order
 
 
@@ -38,8 +38,7 @@ def start_checkout(
     contact = email or (customer.email if customer else None)
     if contact is None:
         refuse("a checkout needs an email address or a customer who has one")
-    if discount_code is not None and discount_code not in pricing.CODES:
-        refuse(f"there is no discount code {discount_code}")
+    _check_code(discount_code)
     kept = _rediscounted(desk, cart, lines or [], discount_code)
     if not kept:
         refuse("a checkout needs a line")
@@ -67,6 +66,35 @@ def start_checkout(
     return checkout
 
 
+def update_checkout(
+    desk: Desk,
+    *,
+    token: str,
+    lines: list[Wanted] | None = None,
+    email: str | None = None,
+    discount_code: str | None = None,
+) -> Checkout:
+    """Change what is given; lines replace what was in it. Refuses a completed checkout and what start_checkout does."""
+    checkout = desk.checkout(token)
+    if checkout.completed_at is not None:
+        refuse(f"checkout {token} is completed")
+    code = discount_code or checkout.discount_code
+    _check_code(code)
+    kept = checkout.lines
+    if lines is not None or discount_code is not None:
+        kept = _lines(desk, _wanted(checkout.lines) if lines is None else lines, code)
+    if not kept:
+        refuse("a checkout needs a line")
+    checkout.lines = kept
+    checkout.email = email or checkout.email
+    checkout.discount_code = code
+    checkout.shipping = _shipping(checkout.lines, code)
+    checkout.updated_at = desk.store.now()
+    desk.store.put("checkout", token, checkout)
+    desk.tell("checkouts/update", payloads.checkout_body(desk.store, checkout))
+    return checkout
+
+
 def finish_checkout(desk: Desk, *, token: str) -> Order:
     """Complete a checkout: place its order, close it, and let its cart go. Refuses a completed one."""
     checkout = desk.checkout(token)
@@ -89,6 +117,11 @@ def delete_checkout(desk: Desk, *, token: str) -> Checkout:
     return checkout
 
 
+def _check_code(code: str | None) -> None:
+    if code is not None and code not in pricing.CODES:
+        refuse(f"there is no discount code {code}")
+
+
 def _lines(desk: Desk, wanted: list[Wanted], code: str | None) -> list[CartLine]:
     rule = pricing.CODES[code] if code else None
     priced = pricing.price_lines(desk.picks(wanted), rule, desk.store.shop.tax_rate, desk.store.next_id)
@@ -101,7 +134,11 @@ def _rediscounted(desk: Desk, cart: Cart | None, wanted: list[Wanted], code: str
         return _lines(desk, wanted, code)
     if code is None:
         return cart.lines
-    return _lines(desk, [Wanted(variant_id=line.variant_id, quantity=line.quantity) for line in cart.lines], code)
+    return _lines(desk, _wanted(cart.lines), code)
+
+
+def _wanted(lines: list[CartLine]) -> list[Wanted]:
+    return [Wanted(variant_id=line.variant_id, quantity=line.quantity) for line in lines]
 
 
 def _shipping(lines: list[CartLine], code: str | None) -> Decimal:

@@ -119,6 +119,29 @@ def delete_customer(desk: Desk, *, customer_id: int) -> Customer:
     return customer
 
 
+def merge_customers(desk: Desk, *, customer_id: int, into_id: int) -> Customer:
+    """Merge a customer into another, who gets the orders and checkouts; refuses to merge one with themselves.
+
+    The orders change without a webhook of their own (whether Shopify sends any is not documented).
+    """
+    gone, kept = desk.customer(customer_id), desk.customer(into_id)
+    if gone.id == kept.id:
+        refuse(f"customer {gone.id} cannot be merged with themselves")
+    store = desk.store
+    at = store.now()
+    kept.tags = sorted({*kept.tags, *gone.tags})
+    for order in store.orders_of(gone.id):
+        order.updated_at = max(order.updated_at, at)
+        store.reassign(order, kept.id)
+    for checkout in [one for one in store.checkouts.values() if one.customer_id == gone.id]:
+        checkout.customer_id = kept.id
+        store.put("checkout", checkout.token, checkout)
+    store.remove("customer", gone.id)
+    desk.tell("customers/merge", payloads.customer_merge_body(kept.id, gone.id, store.next_id()))
+    tell_history(desk, kept, "customers/update")
+    return kept
+
+
 def request_customer_data(desk: Desk, *, customer_id: int) -> Customer:
     """Pass on a customer's request to see their data."""
     customer = desk.customer(customer_id)
@@ -131,6 +154,17 @@ def redact_customer(desk: Desk, *, customer_id: int) -> Customer:
     customer = desk.customer(customer_id)
     desk.tell("customers/redact", payloads.customer_redact_body(desk.store, customer))
     return customer
+
+
+def tell_history(desk: Desk, customer: Customer, *topics: str) -> None:
+    """Note that a customer's orders changed and tell it: ``topics`` with the whole customer, then the summary."""
+    store = desk.store
+    customer.updated_at = max(customer.updated_at, store.now())
+    store.put("customer", customer.id, customer)
+    for topic in topics:
+        desk.tell(topic, payloads.customer_body(store, customer))
+    summary = payloads.purchasing_summary_body(store, customer, desk.triggered_at)
+    desk.tell("customers/purchasing_summary", summary)
 
 
 def _check_email(desk: Desk, email: str) -> None:

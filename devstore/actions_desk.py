@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
@@ -13,9 +12,10 @@ from devstore import pricing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
-    from devstore.delivery import Deliveries
     from devstore.model import Cart, Checkout, Customer, Order, Product
+    from devstore.outbox import Outbox
     from devstore.state import Store
 
 
@@ -46,9 +46,13 @@ class Desk:
     """One merchant action under way; all webhooks it sends share one event id and one time."""
 
     store: Store
-    deliveries: Deliveries
+    deliveries: Outbox
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    triggered_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    triggered_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note when it happens, by the store's clock."""
+        self.triggered_at = self.store.moment()
 
     def tell(self, topic: str, body: dict[str, Any]) -> None:
         """Send a webhook to whoever subscribed to the topic."""

@@ -1,56 +1,16 @@
-"""What a merchant (or a customer) does to orders."""
+"""What a merchant does to orders once they are placed."""
 
 from __future__ import annotations
 
-import secrets
-from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from devstore import lifecycle, payloads, pricing, totals
-from devstore.actions_customers import create_customer
+from devstore.actions_customers import tell_history
 from devstore.actions_desk import Desk, Units, Wanted, refuse
-from devstore.model import Order, Transaction
+from devstore.model import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from devstore.model import Checkout, Customer, ShippingLine
-
-RANDOM_LINES = 3
-
-
-def place_order(
-    desk: Desk,
-    *,
-    lines: list[Wanted] | None = None,
-    customer_id: int | Literal["new"] | None = None,
-    discount_code: str | None = None,
-    paid: bool = True,
-    test: bool = False,
-    source_name: str = "web",
-    from_checkout_token: str | None = None,
-) -> Order:
-    """Place an order, by default of some random products; ``customer_id`` may be "new".
-
-    With ``from_checkout_token`` it takes lines, customer and code from the checkout, and carries its tokens.
-    """
-    checkout = desk.checkout(from_checkout_token) if from_checkout_token else None
-    code = checkout.discount_code if checkout else discount_code
-    if code is not None and code not in pricing.CODES:
-        refuse(f"there is no discount code {code}")
-    picks = [] if checkout else desk.picks(lines) if lines else _random_picks(desk)
-    if lines is not None and not lines and not checkout:
-        refuse("an order needs a line")
-    customer = _who(desk, checkout.customer_id if checkout else customer_id)
-    order = _blank(desk, customer, source_name, code)
-    if checkout:
-        _take_over(desk, order, checkout)
-    else:
-        _fill(desk, order, picks)
-    order.test = test
-    _settle(desk, order, paid=paid)
-    _keep_placed(desk, order, customer)
-    return order
 
 
 def pay_order(desk: Desk, *, order_id: int) -> Order:
@@ -62,17 +22,22 @@ def pay_order(desk: Desk, *, order_id: int) -> Order:
     desk.store.put("order", order.id, order)
     desk.tell("orders/paid", payloads.order_body(desk.store, order))
     desk.tell("orders/updated", payloads.order_body(desk.store, order))
+    _tell_spent(desk, order)
     return order
 
 
-def fulfill_order(desk: Desk, *, order_id: int) -> Order:
-    """Ship everything on an order; refuses a cancelled or shipped one."""
+def fulfill_order(desk: Desk, *, order_id: int, lines: list[Units] | None = None) -> Order:
+    """Ship units, or everything that is left; refuses a cancelled or shipped order and more units than are left."""
     order = _open_order(desk, order_id)
     if order.fulfillment_status == "fulfilled":
         refuse(f"order #{order.number} was shipped before")
-    lifecycle.fulfill(order, desk.store.now())
+    units = None if lines is None else _units(lines, order, {line.id: lifecycle.to_ship(line) for line in order.lines})
+    if units == {}:
+        refuse("a shipment has something in it")
+    lifecycle.fulfill(order, desk.store.now(), units)
     desk.store.put("order", order.id, order)
-    desk.tell("orders/fulfilled", payloads.order_body(desk.store, order))
+    topic = "orders/fulfilled" if order.fulfillment_status == "fulfilled" else "orders/partially_fulfilled"
+    desk.tell(topic, payloads.order_body(desk.store, order))
     desk.tell("orders/updated", payloads.order_body(desk.store, order))
     return order
 
@@ -82,7 +47,7 @@ def edit_order(
 ) -> Order:
     """Add lines and remove units; refuses a cancelled order and more units than are left."""
     order = _open_order(desk, order_id)
-    removed = _units(order, remove or [])
+    removed = _units(remove or [], order, _left(order))
     if not (add or removed):
         refuse("an edit adds or removes something")
     store = desk.store
@@ -104,7 +69,7 @@ def refund_order(desk: Desk, *, order_id: int, lines: list[Units] | None = None,
         refuse(f"order #{order.number} is {order.financial_status}: there is nothing to pay back")
     units = {line.id: line.current_quantity for line in order.lines if line.current_quantity}
     if lines is not None:
-        units = _units(order, lines)
+        units = _units(lines, order, _left(order))
     if not units and not (shipping and totals.current(order).shipping):
         refuse(f"order #{order.number} has nothing of that left to refund")
     store = desk.store
@@ -112,6 +77,7 @@ def refund_order(desk: Desk, *, order_id: int, lines: list[Units] | None = None,
     store.put("order", order.id, order)
     desk.tell("refunds/create", payloads.refund_body(store, order, booked))
     desk.tell("orders/updated", payloads.order_body(store, order))
+    _tell_spent(desk, order)
     return order
 
 
@@ -130,6 +96,21 @@ def cancel_order(desk: Desk, *, order_id: int, refund: bool = True) -> Order:
         desk.tell("refunds/create", payloads.refund_body(store, order, booked))
     desk.tell("orders/cancelled", payloads.order_body(store, order))
     desk.tell("orders/updated", payloads.order_body(store, order))
+    if booked and booked.transactions:
+        _tell_spent(desk, order)
+    return order
+
+
+def update_order(desk: Desk, *, order_id: int, note: str | None = None, tags: list[str] | None = None) -> Order:
+    """Change an order's note or tags; refuses when nothing is given."""
+    order = desk.order(order_id)
+    if note is None and tags is None:
+        refuse("nothing would change")
+    order.note = order.note if note is None else note or None
+    order.tags = order.tags if tags is None else sorted(set(tags))
+    order.updated_at = max(order.updated_at, desk.store.now())
+    desk.store.put("order", order.id, order)
+    desk.tell("orders/updated", payloads.order_body(desk.store, order))
     return order
 
 
@@ -138,7 +119,15 @@ def delete_order(desk: Desk, *, order_id: int) -> Order:
     order = desk.order(order_id)
     desk.store.remove("order", order.id)
     desk.tell("orders/delete", payloads.deleted_body(order.id))
+    _tell_spent(desk, order)
     return order
+
+
+def _tell_spent(desk: Desk, order: Order) -> None:
+    """Tell what a customer has spent by now; test orders do not count."""
+    customer = desk.store.customers.get(order.customer_id or 0)
+    if customer is not None and not order.test:
+        tell_history(desk, customer)
 
 
 def _open_order(desk: Desk, order_id: int) -> Order:
@@ -148,8 +137,12 @@ def _open_order(desk: Desk, order_id: int) -> Order:
     return order
 
 
-def _units(order: Order, wanted: Sequence[Units]) -> dict[int, int]:
-    left = {line.id: line.current_quantity for line in order.lines}
+def _left(order: Order) -> dict[int, int]:
+    return {line.id: line.current_quantity for line in order.lines}
+
+
+def _units(wanted: Sequence[Units], order: Order, left: dict[int, int]) -> dict[int, int]:
+    """Add up the units wanted of each line; refuses more than are ``left``."""
     units: dict[int, int] = {}
     for want in wanted:
         if want.line_item_id not in left:
@@ -159,113 +152,3 @@ def _units(order: Order, wanted: Sequence[Units]) -> dict[int, int]:
         left[want.line_item_id] -= want.quantity
         units[want.line_item_id] = units.get(want.line_item_id, 0) + want.quantity
     return units
-
-
-def _random_picks(desk: Desk) -> list[pricing.Pick]:
-    goods = [
-        product
-        for product in desk.store.products.values()
-        if product.status == "active" and not product.gift_card and product.variants
-    ]
-    if not goods:
-        refuse("the store has no active product to order")
-    count = min(1 + secrets.randbelow(RANDOM_LINES), len(goods))
-    chosen = secrets.SystemRandom().sample(goods, count)
-    return [pricing.Pick(product, secrets.choice(product.variants), 1 + secrets.randbelow(2)) for product in chosen]
-
-
-def _who(desk: Desk, customer_id: int | Literal["new"] | None) -> Customer | None:
-    if customer_id is None:
-        return None
-    return create_customer(desk) if customer_id == "new" else desk.customer(customer_id)
-
-
-def _blank(desk: Desk, customer: Customer | None, source_name: str, code: str | None) -> Order:
-    store, at = desk.store, desk.store.now()
-    return Order(
-        id=store.next_id(),
-        number=store.next_order_number(),
-        created_at=at,
-        processed_at=at,
-        updated_at=at,
-        cancelled_at=None,
-        cancel_reason=None,
-        closed_at=None,
-        test=False,
-        email=customer.email if customer else None,
-        phone=customer.phone if customer else None,
-        customer_id=customer.id if customer else None,
-        currency=store.shop.currency,
-        presentment_currency=store.shop.currency,
-        presentment_rate=Decimal(1),
-        financial_status="pending",
-        fulfillment_status=None,
-        source_name=source_name,
-        landing_site="/" if source_name == "web" else None,
-        referring_site=None,
-        discount_code=code,
-        tags=[],
-        note=None,
-        cart_token=None,
-        checkout_token=secrets.token_hex(16) if source_name == "web" else None,
-        token=secrets.token_hex(16),
-        address=customer.address if customer else None,
-        lines=[],
-        shipping_lines=[],
-        transactions=[],
-        refunds=[],
-        edits=[],
-    )
-
-
-def _fill(desk: Desk, order: Order, picks: list[pricing.Pick]) -> None:
-    code = pricing.CODES[order.discount_code] if order.discount_code else None
-    rate, next_id = desk.store.shop.tax_rate, desk.store.next_id
-    order.lines = pricing.price_lines(picks, code, rate, next_id)
-    if order.source_name != "pos":
-        order.shipping_lines = pricing.shipping(order.lines, code, rate, next_id)
-
-
-def _take_over(desk: Desk, order: Order, checkout: Checkout) -> None:
-    """Carry a checkout's contents over at the prices it showed."""
-    order.checkout_token, order.cart_token = checkout.token, checkout.cart_token
-    order.email, order.phone = checkout.email, checkout.phone
-    order.address = checkout.address
-    order.presentment_currency, order.presentment_rate = checkout.presentment_currency, checkout.presentment_rate
-    order.lines = [pricing.ordered_line(line, desk.store.products, desk.store.next_id) for line in checkout.lines]
-    order.shipping_lines = _charges(desk, checkout)
-
-
-def _charges(desk: Desk, checkout: Checkout) -> list[ShippingLine]:
-    return [pricing.flat_shipping(checkout.shipping, desk.store.shop.tax_rate, desk.store.next_id)]
-
-
-def _settle(desk: Desk, order: Order, *, paid: bool) -> None:
-    if not paid:
-        return
-    order.financial_status = "paid"
-    order.transactions.append(
-        Transaction(
-            id=desk.store.next_id(),
-            kind="sale",
-            status="success",
-            gateway="bogus" if order.test else "shopify_payments",
-            amount=totals.ordered(order).total,
-            created_at=order.processed_at,
-        )
-    )
-
-
-def _keep_placed(desk: Desk, order: Order, customer: Customer | None) -> None:
-    store = desk.store
-    store.put("order", order.id, order)
-    body = payloads.order_body(store, order)
-    desk.tell("orders/create", body)
-    if order.financial_status == "paid":
-        desk.tell("orders/paid", body)
-    if customer is not None:
-        customer.updated_at = max(customer.updated_at, order.created_at)
-        store.put("customer", customer.id, customer)
-        desk.tell("customers/update", payloads.customer_body(store, customer))
-        summary = payloads.purchasing_summary_body(store, customer, order.created_at)
-        desk.tell("customers/purchasing_summary", summary)

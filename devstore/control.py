@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from flask import Blueprint, Response, abort, request
 
-from devstore import actions, export, reports
+from devstore import actions, export, faults, installs, reports
+from devstore.graphql.webhooks import TOPICS
+from devstore.payloads_versions import VERSION_PATTERN
 from devstore.state import current
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
 
     from devstore.state import Store
+
+T = TypeVar("T")
+
+
+class Again(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries to send again: those of a topic, those queued since an (aware) moment; all by default."""
+
+    topic: str | None = None
+    since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class WantedSubscription(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A subscription to make; see ``devstore.installs.subscribe``."""
+
+    topic: str
+    uri: str
+    name: str | None = None
+    filter: str | None = None
+    include_fields: list[str] = []
+    api_version: Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)] = "2026-10"
+    configured: bool = False
+
 
 blueprint = Blueprint("control", __name__, url_prefix="/_dev/stores/<shop>")
 
@@ -80,6 +104,56 @@ def act(store: Store, action: str) -> Response:
     except actions.ActionRefused as refusal:
         abort(422, str(refusal))
     return _json(touched)
+
+
+@blueprint.get("/faults")
+def faults_now(store: Store) -> Response:
+    """Return what goes wrong with the store's webhooks, with the seed that everything drawn follows from."""
+    return _json(current().deliveries.faults(store))
+
+
+@blueprint.post("/faults")
+def set_faults(store: Store) -> Response:
+    """Let exactly this go wrong from now on (see ``devstore.faults.Faults``), nothing without a body; return it."""
+    wanted = _read(faults.Faults)
+    return _json(current().deliveries.set_faults(store, wanted))
+
+
+@blueprint.delete("/faults")
+def clear_faults(store: Store) -> Response:
+    """Let nothing go wrong any more, and let go what was held back."""
+    current().deliveries.set_faults(store, faults.NO_FAULTS)
+    return Response(status=204)
+
+
+@blueprint.post("/release")
+def release(store: Store) -> Response:
+    """Let go what a burst or a reordering holds back; return how many deliveries that were."""
+    return _json({"released": current().deliveries.release(store)})
+
+
+@blueprint.post("/redeliver")
+def redeliver(store: Store) -> Response:
+    """Send logged deliveries again under their own ids, dropped ones as well; return the deliveries."""
+    wanted = _read(Again)
+    return _json({"deliveries": current().deliveries.redeliver(store, wanted.topic, wanted.since)})
+
+
+@blueprint.post("/subscriptions")
+def subscribe(store: Store) -> Response:
+    """Subscribe the app to a topic, once more where it is already, and return the subscription."""
+    wanted = _read(WantedSubscription)
+    if wanted.topic not in TOPICS:
+        abort(422, f"there is no topic {wanted.topic}")
+    return _json(installs.subscribe(store, **{name: getattr(wanted, name) for name in wanted.__struct_fields__}))
+
+
+def _read(type_: type[T]) -> T:
+    """Return the request's JSON as ``type_``; 422 says what does not fit."""
+    try:
+        return msgspec.convert(_body(), type_, strict=False)
+    except msgspec.ValidationError as error:
+        abort(422, str(error))
 
 
 def _body() -> object:

@@ -10,6 +10,7 @@ import msgspec
 
 RETRIES = 8
 RETRY_WINDOW_SECONDS = 4 * 60 * 60
+Garbage = Literal["malformed", "truncated", "no_object"]
 
 
 class Attempt(msgspec.Struct, kw_only=True):
@@ -26,8 +27,25 @@ class Attempt(msgspec.Struct, kw_only=True):
         return self.status is not None and httpx.codes.is_success(self.status)
 
 
+class Flaws(msgspec.Struct, kw_only=True, frozen=True):
+    """What is wrong with a delivery on purpose (see ``devstore.faults``); by default nothing.
+
+    ``garbage`` is what becomes of its body, ``forged`` how many of its first attempts carry a wrong HMAC,
+    ``silence`` and ``dribble`` are seconds, ``plain_names`` sends ``shopify-*`` headers.
+    """
+
+    garbage: Garbage | None = None
+    forged: int = 0
+    silence: float = 0.0
+    dribble: float = 0.0
+    plain_names: bool = False
+
+
 class Delivery(msgspec.Struct, kw_only=True):
-    """One webhook to one address, as the delivery log shows it; ``id`` is X-Shopify-Webhook-Id."""
+    """One webhook to one address, as the delivery log shows it; ``id`` is X-Shopify-Webhook-Id.
+
+    Sent more than once, it is in the log more than once: ``copy`` counts from 1 and shares everything that is sent.
+    """
 
     id: str
     topic: str
@@ -36,12 +54,19 @@ class Delivery(msgspec.Struct, kw_only=True):
     triggered_at: datetime
     api_version: str
     name: str | None
-    subscription_id: int | None  # None: a compliance topic, configured with the app
+    subscription_id: int | None  # None: configured with the app, as compliance topics are
     size: int
     created_at: datetime
     retry_at: datetime | None
-    state: Literal["pending", "delivered", "failed"] = "pending"
+    state: Literal["pending", "delivered", "failed", "dropped"] = "pending"
     attempts: list[Attempt] = []
+    copy: int = 1
+    flaws: Flaws = Flaws()
+
+    @property
+    def key(self) -> str:
+        """What it goes by in the log."""
+        return self.id if self.copy == 1 else f"{self.id}/{self.copy}"
 
 
 def retry_wait(failures: int) -> float:

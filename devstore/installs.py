@@ -43,7 +43,10 @@ class Staff(msgspec.Struct, kw_only=True):
 
 
 class Subscription(msgspec.Struct, kw_only=True):
-    """A webhook subscription made through the API. ``topic`` is the wire form (``orders/create``)."""
+    """A webhook subscription made through the API, or ``configured`` with the app, which the API then does not show.
+
+    ``topic`` is the wire form (``orders/create``).
+    """
 
     id: int
     topic: str
@@ -55,6 +58,7 @@ class Subscription(msgspec.Struct, kw_only=True):
     name: str | None = None
     filter: str | None = None
     include_fields: list[str] = []
+    configured: bool = False
 
 
 def expand(scopes: Iterable[str]) -> set[str]:
@@ -111,8 +115,9 @@ def uninstall(store: Store) -> bool:
         store.save(INSTALLATION, ONLY, found)
         tokens.revoke_all(store)
         current().deliveries.emit(store, "app/uninstalled", payloads.shop_body(store))
-        for key in store.all(SUBSCRIPTION, Subscription):
-            store.drop(SUBSCRIPTION, key)
+        for key, held in store.all(SUBSCRIPTION, Subscription).items():
+            if not held.configured:
+                store.drop(SUBSCRIPTION, key)
         return True
 
 
@@ -136,8 +141,10 @@ def subscriptions(store: Store) -> list[Subscription]:
 
 
 def subscriptions_for(store: Store, topic: str) -> list[Subscription]:
-    """Return the subscriptions to ``topic`` (wire form)."""
-    return [found for found in subscriptions(store) if found.topic == topic]
+    """Return the subscriptions to ``topic`` (wire form); a configured one counts while the app is installed."""
+    found = [one for one in subscriptions(store) if one.topic == topic]
+    here = topic == "app/uninstalled" or not any(one.configured for one in found) or installation(store)
+    return [one for one in found if here or not one.configured]
 
 
 def subscription(store: Store, id_: int) -> Subscription | None:
@@ -148,6 +155,15 @@ def subscription(store: Store, id_: int) -> Subscription | None:
 def save_subscription(store: Store, changed: Subscription) -> None:
     """Keep a new or changed subscription."""
     store.save(SUBSCRIPTION, str(changed.id), changed)
+
+
+def subscribe(store: Store, **attributes: object) -> Subscription:
+    """Keep and return a new subscription with these attributes, whoever asked for it and however many there are."""
+    now = store.now()
+    own = {"id": store.next_id(), "created_at": now, "updated_at": now}
+    made = msgspec.convert({**attributes, **own}, Subscription)
+    save_subscription(store, made)
+    return made
 
 
 def drop_subscription(store: Store, id_: int) -> None:

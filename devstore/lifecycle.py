@@ -80,12 +80,22 @@ def cancel(
     return booked
 
 
-def fulfill(order: Order, at: datetime) -> None:
-    """Ship everything; an order that is paid as well is closed."""
-    order.fulfillment_status = "fulfilled"
-    if order.financial_status == "paid":
-        order.closed_at = at
+def fulfill(order: Order, at: datetime, units: Mapping[int, int] | None = None) -> None:
+    """Ship ``units`` ({line id: units}), or everything; an order that is shipped and paid is closed."""
+    for line in order.lines:
+        line.shipped += to_ship(line) if units is None else units.get(line.id, 0)
+    if any(to_ship(line) for line in order.lines):
+        order.fulfillment_status = "partial"
+    else:
+        order.fulfillment_status = "fulfilled"
+        if order.financial_status == "paid":
+            order.closed_at = at
     _touch(order, at)
+
+
+def to_ship(line: LineItem) -> int:
+    """Return the units of a line that are still to be shipped."""
+    return max(line.current_quantity - line.shipped, 0)
 
 
 def _reverse_all(order: Order, at: datetime, next_id: Callable[[], int], *, settle: bool) -> Refund:

@@ -130,6 +130,7 @@ class LineItem(msgspec.Struct, kw_only=True):
     price: Decimal
     discount: Decimal
     tax: Decimal
+    shipped: int = 0  # units that left the store, whatever came back since
 
 
 class ShippingLine(msgspec.Struct, kw_only=True):

@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from devstore.faults import NO_FAULTS, Faults, read_assignments
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,7 +49,7 @@ class Options:
 
     The first shop gets the full ``customers``, ``products`` and ``orders``, the others a tenth of each.
     Waits between delivery attempts are divided by ``time_scale``. ``now`` is the end of the generated
-    history (the start time when None).
+    history (the start time when None). ``faults`` is what goes wrong with the webhooks of all stores from the start.
     """
 
     data: Path
@@ -58,6 +62,7 @@ class Options:
     orders: int = 10_000
     time_scale: float = 1.0
     now: datetime | None = None
+    faults: Faults = NO_FAULTS
     app: AppRegistration = AppRegistration()
 
     @property
@@ -72,7 +77,12 @@ def from_args(argv: Sequence[str] | None = None) -> Options:
     The secrets may come from DEVSTORE_CLIENT_SECRET and DEVSTORE_PREVIOUS_SECRET instead, where a process
     list does not show them. A malformed argument ends the process with a sentence naming it (argparse).
     """
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        faults = read_assignments(args.fault)
+    except (ValueError, msgspec.ValidationError) as error:
+        parser.error(f"argument --fault: {error}")
     return Options(
         data=args.data,
         host=args.host,
@@ -84,6 +94,7 @@ def from_args(argv: Sequence[str] | None = None) -> Options:
         orders=args.orders,
         time_scale=args.time_scale,
         now=args.now,
+        faults=faults,
         app=_registration(args),
     )
 
@@ -119,6 +130,9 @@ def _add_store_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--products", type=_count, default=200)
     parser.add_argument("--orders", type=_count, default=10_000)
     parser.add_argument("--time-scale", type=_positive, default=1.0, help="divide the waits between delivery attempts")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME=VALUE", help="a way in which webhooks go wrong; repeat"
+    )
     parser.add_argument("--now", type=_instant, default=None, metavar="ISO8601", help="end of the generated history")
 
 

@@ -30,6 +30,18 @@ PANELS = {
     "settings": "Store",
 }
 HEADINGS = {"home": "Home", "deliveries": "Deliveries", "app": "App"} | PANELS
+FAULT_FIELDS = (  # those that are one number: the field, its label, the step
+    ("seed", "Seed", "1"),
+    ("duplicate", "Times each is sent", "1"),
+    ("delay", "Delay in seconds", "any"),
+    ("reorder", "Held and shuffled, deliveries", "1"),
+    ("burst", "Held for a burst, seconds", "any"),
+    ("drop", "Dropped, 0 to 1", "any"),
+    ("garbage", "Garbage bodies, 0 to 1", "any"),
+    ("wrong_hmac", "Wrong HMAC, 0 to 1", "any"),
+    ("silence", "Silence after connecting, seconds", "any"),
+    ("dribble", "Body takes, seconds", "any"),
+)
 RECENT = 25
 CHOICES = 200  # of products and customers in a form's select
 LOGGED = 100
@@ -66,7 +78,8 @@ def show(store: Store, section: str = "orders") -> str:
     if section not in PANELS:
         abort(404)
     with store.lock:
-        return render_template(f"panel_{section}.html", **frame_of(store, section), **_records(store))
+        known = {"faults": current().deliveries.faults(store), "fault_fields": FAULT_FIELDS}
+        return render_template(f"panel_{section}.html", **frame_of(store, section), **known, **_records(store))
 
 
 @blueprint.get("/store/<name>/orders/<int:key>", defaults={"section": "orders"})

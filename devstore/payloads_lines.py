@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devstore import totals
+from devstore import lifecycle, totals
 from devstore.payloads_wire import Body, Purse, gid
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def line_body(shop: Shop, order: Order, line: LineItem) -> Body:
         **refunded_line_body(shop, order, line),
         "attributed_staffs": [],
         "current_quantity": line.current_quantity,
-        "fulfillable_quantity": 0 if shipped else line.current_quantity,
+        "fulfillable_quantity": 0 if shipped else lifecycle.to_ship(line),
         "sales_line_item_group_id": None,
     }
 
@@ -54,7 +54,7 @@ def refunded_line_body(shop: Shop, order: Order, line: LineItem) -> Body:
         "admin_graphql_api_id": gid("LineItem", line.id),
         "fulfillable_quantity": 0,
         "fulfillment_service": "gift_card" if line.gift_card else "manual",
-        "fulfillment_status": order.fulfillment_status,
+        "fulfillment_status": _line_status(order, line),
         "gift_card": line.gift_card,
         "grams": line.grams,
         "name": line.title if line.variant_title in {None, "Default Title"} else f"{line.title} - {line.variant_title}",
@@ -80,6 +80,13 @@ def refunded_line_body(shop: Shop, order: Order, line: LineItem) -> Body:
         "duties": [],
         "discount_allocations": _allocations(purse, line.discount, 0),
     }
+
+
+def _line_status(order: Order, line: LineItem) -> str | None:
+    """Return how much of a line was shipped: all of it with an order that was, part of it, or nothing (None)."""
+    if order.fulfillment_status == "fulfilled" or (line.shipped and not lifecycle.to_ship(line)):
+        return "fulfilled"
+    return "partial" if line.shipped else None
 
 
 def shipping_body(shop: Shop, order: Order, line: ShippingLine) -> Body:

@@ -17,7 +17,7 @@ from devstore.journal import DOCUMENTS, RECORDS, TOMBSTONES, Journal, Row
 from devstore.model import Cart, Checkout, Customer, Order, Product, Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from devstore.delivery import Deliveries
     from devstore.options import Options
@@ -70,6 +70,7 @@ class Store:
     def __init__(self, domain: str, journal: Journal, numbers: Numbers) -> None:
         """Read the store ``domain`` out of ``journal``; a store that was never made is empty and has no shop."""
         self.domain = domain
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.lock = threading.RLock()
         self.customers: dict[int, Customer] = {}
         self.products: dict[int, Product] = {}
@@ -89,9 +90,13 @@ class Store:
         """The shop's time zone."""
         return ZoneInfo(self.shop.timezone)
 
+    def moment(self) -> datetime:
+        """Return the time in UTC by the store's ``clock``, which a test may replace."""
+        return self.clock()
+
     def now(self) -> datetime:
         """Return the time in UTC, in whole seconds; it may repeat."""
-        return datetime.now(UTC).replace(microsecond=0)
+        return self.moment().replace(microsecond=0)
 
     def next_id(self) -> int:
         """Return a number that no record of any store has."""
@@ -120,6 +125,14 @@ class Store:
         with self.lock:
             self._remember(kind, key, record)
             self._journal.write([self._row(RECORDS, kind, key, record)])
+
+    def reassign(self, order: Order, customer_id: int) -> None:
+        """Give an order to another customer."""
+        with self.lock:
+            if order.customer_id is not None:
+                self._orders_of[order.customer_id].pop(order.id, None)
+            order.customer_id = customer_id
+            self.put("order", order.id, order)
 
     def remove(self, kind: str, key: int | str) -> None:
         """Delete a record and note when; raises KeyError when there is none."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from devstore import bulk_files
+from devstore import bulk_files, search
 from devstore.bulk_files import Operation, RefusedError
-from devstore.graphql import search
 from devstore.graphql.context import Context, Fields, Key, Listing
 from devstore.graphql.scalars import gid, parse_gid
 

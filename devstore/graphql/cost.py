@@ -19,6 +19,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -151,7 +152,14 @@ class _Estimate:
             return below + (1 if on.endswith("Edge") else 0)
         if on.endswith("Connection"):
             return below + 1
-        return 1 + below
+        return self._wanted(node) * (1 + below)
+
+    def _wanted(self, node: FieldNode) -> int:
+        """Return how many objects a field was asked for by their ids; any other field is one."""
+        ids = next((argument.value for argument in node.arguments or () if argument.name.value == "ids"), None)
+        if isinstance(ids, VariableNode):
+            return len(self._values.get(ids.name.value) or ())
+        return len(ids.values) if isinstance(ids, ListValueNode) else 1
 
     def _size(self, node: FieldNode) -> int:
         """Return how many items a connection was asked for."""

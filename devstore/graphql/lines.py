@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from devstore import totals
+from devstore import lifecycle, totals
 from devstore.graphql.context import (
     Bag,
     Context,
@@ -118,7 +118,7 @@ LINE_ITEM: Fields = {
     "title": lambda source, _context: source.line.title,
     "totalDiscountSet": lambda source, _context: _bag(source, totals.ZERO),
     "unfulfilledQuantity": lambda source, _context: (
-        0 if source.order.fulfillment_status == "fulfilled" else source.line.current_quantity
+        0 if source.order.fulfillment_status == "fulfilled" else lifecycle.to_ship(source.line)
     ),
     "variant": _variant,
     "variantTitle": lambda source, _context: source.line.variant_title,

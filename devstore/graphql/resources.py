@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from devstore import totals
-from devstore.graphql import access, search
+from devstore import search, totals
+from devstore.graphql import access
 from devstore.graphql.checkouts import is_listed, subtotal
 from devstore.graphql.context import Context, Key, Listing
 from devstore.graphql.customers import placed_orders, spent

@@ -64,7 +64,8 @@ def _input_errors(context: Context, topic: str, given: dict[str, Any], own: int 
         return _error("Address is invalid", "webhookSubscription", "uri")
     if len(given.get("name") or "") > LONGEST_NAME:
         return _error(f"Name is too long (maximum is {LONGEST_NAME} characters)", "webhookSubscription", "name")
-    others = (one for one in installs.subscriptions_for(context.store, topic) if one.id != own)
+    held = installs.subscriptions_for(context.store, topic)
+    others = (one for one in held if one.id != own and not one.configured)
     if any((one.uri, one.filter or "") == (uri, given.get("filter") or "") for one in others):
         return _error("Address for this topic has already been taken", "webhookSubscription", "uri")
     return []
@@ -104,16 +105,7 @@ def create(
         errors = _topic_errors(context, wire) or _input_errors(context, wire, webhookSubscription, None)
         if errors:
             return {"webhookSubscription": None, "userErrors": errors}
-        now = store.now()
-        made = installs.Subscription(
-            id=store.next_id(),
-            topic=wire,
-            api_version=context.version,
-            created_at=now,
-            updated_at=now,
-            **_changed(webhookSubscription),
-        )
-        installs.save_subscription(store, made)
+        made = installs.subscribe(store, topic=wire, api_version=context.version, **_changed(webhookSubscription))
     return {"webhookSubscription": Webhook(made), "userErrors": []}
 
 
@@ -157,7 +149,8 @@ def _held(context: Context, id_: str) -> installs.Subscription | None:
     parsed = parse_gid(id_)
     if parsed is None or parsed[0] != "WebhookSubscription":
         return None
-    return installs.subscription(context.store, parsed[1])
+    held = installs.subscription(context.store, parsed[1])
+    return None if held is None or held.configured else held
 
 
 def find(_root: object, context: Context, id: str) -> Webhook | None:  # noqa: A002 (GraphQL's name)
@@ -179,7 +172,8 @@ def listing(
     held = [
         Webhook(one)
         for one in installs.subscriptions(context.store)
-        if (wanted is None or one.topic in wanted)
+        if not one.configured
+        and (wanted is None or one.topic in wanted)
         and (uri is None or one.uri == uri)
         and (format is None or one.format == format)
     ]

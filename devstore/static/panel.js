@@ -1,6 +1,7 @@
 /*
- * The panel's forms: each posts its fields as JSON to the action it names, then shows the webhooks that went out.
- * A field's name may be a path ("lines.0.quantity"); data-type says what its text becomes. Empty fields are left out.
+ * The panel's forms: each posts its fields as JSON to the action it names (data-path: to that address of the store),
+ * then shows the webhooks that went out. A field's name may be a path ("lines.0.quantity"); data-type says what its
+ * text becomes. Empty fields are left out.
  */
 (() => {
   "use strict";
@@ -15,6 +16,7 @@
     text: (field) => field.value.trim() || undefined,
     int: (field) => (field.value === "" ? undefined : Number.parseInt(field.value, 10)),
     customer: (field) => (/^\d+$/.test(field.value) ? Number(field.value) : field.value || undefined),
+    number: (field) => (field.value === "" ? undefined : Number(field.value)),
     bool: (field) => field.checked,
     words: (field) => field.value.split(",").map((word) => word.trim()).filter(Boolean),
   };
@@ -100,7 +102,7 @@
 
   async function act(form, label) {
     const known = new Set((await deliveries()).map((delivery) => delivery.id));
-    const response = await fetch(api(`actions/${form.dataset.action}`), {
+    const response = await fetch(api(form.dataset.path ?? `actions/${form.dataset.action}`), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(bodyOf(form)),
@@ -114,7 +116,7 @@
   }
 
   root.addEventListener("submit", async (event) => {
-    const form = event.target.closest("form[data-action]");
+    const form = event.target.closest("form[data-action], form[data-path]");
     if (!form) return;
     event.preventDefault();
     const button = event.submitter;

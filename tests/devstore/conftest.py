@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from devstore import actions
+from devstore import actions, installs
+from devstore.installs import Subscription
 from devstore.options import AppRegistration, Options
 from devstore.state import Store, Stores
 
@@ -86,6 +87,16 @@ def act(store: Store, recorder: Recorder) -> Callable[..., Any]:
         return actions.perform(store, recorder, name, arguments)
 
     return perform
+
+
+@pytest.fixture
+def subscribe(store: Store) -> Callable[..., Subscription]:
+    """Makes a subscription of the app and returns it."""
+
+    def make(uri, topic="orders/create", **attributes):
+        return installs.subscribe(store, topic=topic, uri=uri, **{"api_version": "2026-10", **attributes})
+
+    return make
 
 
 class Receiver:

@@ -8,7 +8,8 @@ from devstore import actions, totals
 from devstore.actions import ActionRefused
 from devstore.state import Stores
 
-PLACED = ["orders/create", "orders/paid", "customers/update", "customers/purchasing_summary"]
+SPENT = "customers/purchasing_summary"
+PLACED = ["orders/create", "orders/paid", "customers/update", SPENT]
 
 
 @pytest.fixture
@@ -88,6 +89,67 @@ def test_fulfilling_an_order(act, recorder, order):
     assert recorder.body("orders/fulfilled")["line_items"][0]["fulfillable_quantity"] == 0
 
 
+def test_shipping_in_parts(act, recorder, order):
+    act("fulfill_order", order_id=order.id, lines=units(order, 1))
+
+    assert recorder.topics == ["orders/partially_fulfilled", "orders/updated"]
+    (line,) = recorder.body("orders/partially_fulfilled")["line_items"]
+    assert (line["fulfillable_quantity"], line["fulfillment_status"]) == (2, "partial")
+    assert (order.fulfillment_status, order.closed_at) == ("partial", None)
+
+    act("fulfill_order", order_id=order.id, lines=units(order, 2))
+
+    assert recorder.topics == ["orders/fulfilled", "orders/updated"]
+    assert recorder.body("orders/fulfilled")["line_items"][0]["fulfillment_status"] == "fulfilled"
+    assert order.closed_at == order.updated_at
+
+
+def test_what_came_back_is_not_shipped(act, recorder, order):
+    act("fulfill_order", order_id=order.id, lines=units(order, 1))
+    act("refund_order", order_id=order.id, lines=units(order, 1))
+
+    act("fulfill_order", order_id=order.id)
+
+    assert (order.fulfillment_status, order.lines[0].shipped) == ("fulfilled", 2)
+
+
+def test_more_than_is_left_and_nothing_at_all_cannot_be_shipped(act, order):
+    act("fulfill_order", order_id=order.id, lines=units(order, 1))
+
+    with pytest.raises(ActionRefused, match="has 2 units left, not 3"):
+        act("fulfill_order", order_id=order.id, lines=units(order, 3))
+    with pytest.raises(ActionRefused, match="has something in it"):
+        act("fulfill_order", order_id=order.id, lines=[])
+
+
+def test_an_orders_note_and_tags_are_changed(act, recorder, order):
+    act("update_order", order_id=order.id, note="call first", tags=["b", "a", "b"])
+
+    assert recorder.topics == ["orders/updated"]
+    assert (recorder.body("orders/updated")["note"], recorder.body("orders/updated")["tags"]) == ("call first", "a, b")
+    act("update_order", order_id=order.id, note="")
+    assert (order.note, order.tags) == (None, ["a", "b"])
+    with pytest.raises(ActionRefused, match="nothing would change"):
+        act("update_order", order_id=order.id)
+
+
+def test_a_customers_summary_follows_what_is_paid_back(act, recorder, order):
+    act("refund_order", order_id=order.id)
+    summary = recorder.body(SPENT)
+    assert (summary["numberOfOrders"], summary["amountSpent"]["amount"]) == (1, "0.00")
+
+    act("delete_order", order_id=order.id)
+    assert (recorder.body(SPENT)["numberOfOrders"], recorder.body(SPENT)["lastOrderId"]) == (0, None)
+
+
+def test_a_test_order_says_nothing_about_its_customer_when_it_is_deleted(act, recorder, variant):
+    order = act("place_order", lines=[{"variant_id": variant.id}], customer_id="new", test=True)
+
+    act("delete_order", order_id=order.id)
+
+    assert recorder.topics == ["orders/delete"]
+
+
 def test_editing_adds_lines_and_removes_units(act, recorder, order, variant):
     act("edit_order", order_id=order.id, add=[{"variant_id": variant.id, "quantity": 2}], remove=units(order, 1))
 
@@ -102,7 +164,7 @@ def test_editing_adds_lines_and_removes_units(act, recorder, order, variant):
 def test_a_partial_refund(act, recorder, order):
     act("refund_order", order_id=order.id, lines=units(order, 1), shipping=False)
 
-    assert recorder.topics == ["refunds/create", "orders/updated"]
+    assert recorder.topics == ["refunds/create", "orders/updated", SPENT]
     assert (order.financial_status, totals.refunded(order)) == ("partially_refunded", Decimal("43.30"))
 
 
@@ -127,7 +189,7 @@ def test_a_refund_of_shipping_alone(act, variant):
 def test_cancelling_a_paid_order_pays_back(act, recorder, order):
     act("cancel_order", order_id=order.id)
 
-    assert recorder.topics == ["refunds/create", "orders/cancelled", "orders/updated"]
+    assert recorder.topics == ["refunds/create", "orders/cancelled", "orders/updated", SPENT]
     assert (order.financial_status, totals.refunded(order)) == ("refunded", Decimal("129.90"))
 
 
@@ -153,7 +215,7 @@ def test_deleting_an_order(act, recorder, store, order):
     act("delete_order", order_id=order.id)
 
     assert recorder.emitted[0]["body"] == {"id": order.id}
-    assert recorder.topics == ["orders/delete"]
+    assert recorder.topics == ["orders/delete", SPENT]
     assert order.id in store.deleted["order"]
 
 
@@ -207,6 +269,34 @@ def test_deleting_a_customer_without_orders(act, recorder, store):
 
     assert recorder.topics == ["customers/delete"]
     assert customer.id not in store.customers
+
+
+def test_merging_gives_the_orders_and_checkouts_to_whom_is_kept(act, recorder, options, store, order, variant):
+    kept = act("create_customer", tags=["vip"])
+    gone = store.customers[order.customer_id]
+    act("tag_customer", customer_id=gone.id, add=["local"])
+    checkout = act("start_checkout", lines=[{"variant_id": variant.id}], customer_id=gone.id)
+    before = order.updated_at
+
+    act("merge_customers", customer_id=gone.id, into_id=kept.id)
+
+    assert recorder.topics == ["customers/merge", "customers/update", SPENT]
+    body = recorder.body("customers/merge")
+    assert body["admin_graphql_api_customer_kept_id"] == f"gid://shopify/Customer/{kept.id}"
+    assert body["admin_graphql_api_customer_deleted_id"] == f"gid://shopify/Customer/{gone.id}"
+    assert recorder.body(SPENT)["numberOfOrders"] == 1
+    assert gone.id in store.deleted["customer"]
+    assert kept.tags == ["local", "vip"]
+    assert (order.customer_id, checkout.customer_id, order.updated_at >= before) == (kept.id, kept.id, True)
+    assert (store.orders_of(kept.id), store.orders_of(gone.id)) == ([order], [])
+    assert Stores(options)[store.domain].orders_of(kept.id) == [order]
+
+
+def test_a_customer_is_not_merged_with_themselves(act):
+    customer = act("create_customer")
+
+    with pytest.raises(ActionRefused, match="with themselves"):
+        act("merge_customers", customer_id=customer.id, into_id=customer.id)
 
 
 def test_products_are_created_changed_and_deleted(act, recorder, store):
@@ -269,6 +359,38 @@ def test_a_checkout_of_an_address_alone_places_an_order_of_a_guest(act, variant)
     order = act("finish_checkout", token=checkout.token)
 
     assert (order.email, order.customer_id, checkout.cart_token) == ("guest@example.com", None, None)
+
+
+def test_a_checkout_is_changed_until_it_is_completed(act, recorder, variant):
+    checkout = act("start_checkout", lines=[{"variant_id": variant.id}], email="guest@example.com")
+    before = checkout.updated_at
+
+    act("update_checkout", token=checkout.token, lines=[{"variant_id": variant.id, "quantity": 4}])
+    act("update_checkout", token=checkout.token, email="other@example.com", discount_code="WELCOME10")
+
+    assert recorder.topics == ["checkouts/update"]
+    body = recorder.body("checkouts/update")
+    # four at 40.00, 10 % off
+    assert (body["email"], body["subtotal_price"], checkout.updated_at >= before) == (
+        "other@example.com",
+        "144.00",
+        True,
+    )
+    act("finish_checkout", token=checkout.token)
+    with pytest.raises(ActionRefused, match="is completed"):
+        act("update_checkout", token=checkout.token, email="late@example.com")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"), [({"lines": []}, "needs a line"), ({"discount_code": "NONE"}, "no discount code NONE")]
+)
+def test_a_refused_change_leaves_the_checkout_as_it_is(act, variant, change, why):
+    checkout = act("start_checkout", lines=[{"variant_id": variant.id}], email="guest@example.com")
+
+    with pytest.raises(ActionRefused, match=why):
+        act("update_checkout", token=checkout.token, email="other@example.com", **change)
+
+    assert (len(checkout.lines), checkout.email, checkout.discount_code) == (1, "guest@example.com", None)
 
 
 def test_deleting_a_checkout(act, recorder, variant):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
-from devstore import control, export, reports, totals
+from devstore import control, export, installs, reports, totals
 from devstore.delivery import Deliveries
 from devstore.graphql.checkouts import is_listed
 from devstore.state import Devstore
@@ -126,3 +126,83 @@ def test_an_action_that_cannot_be_done_says_why(client, action, data, status, er
 
 def test_the_delivery_log_is_listed(client):
     assert client.get(f"/_dev/stores/{SHOP}/deliveries.json").json == {"deliveries": []}
+
+
+@pytest.fixture
+def subscribed(client):
+    """A subscription to orders/create, made through the control address; nobody listens there."""
+    wanted = {"topic": "orders/create", "uri": "http://127.0.0.1:1/webhooks/orders", "name": "second"}
+    return client.post(f"/_dev/stores/{SHOP}/subscriptions", json=wanted).json
+
+
+def logged(client):
+    return client.get(f"/_dev/stores/{SHOP}/deliveries.json").json["deliveries"]
+
+
+def test_faults_are_set_read_and_cleared(client):
+    path = f"/_dev/stores/{SHOP}/faults"
+    set_to = client.post(path, json={"drop": 1, "delay": [0.5, 2], "seed": 7}).json
+    read = client.get(path).json
+    cleared = client.delete(path)
+
+    assert set_to == read
+    assert (read["drop"], read["delay"], read["seed"], read["duplicate"]) == (1.0, [0.5, 2.0], 7, 1)
+    assert (cleared.status_code, cleared.data) == (204, b"")
+    assert client.get(path).json["drop"] == 0.0
+
+
+def test_faults_replace_those_before_and_no_body_clears_them(client):
+    path = f"/_dev/stores/{SHOP}/faults"
+    client.post(path, json={"drop": 1})
+
+    assert client.post(path, json={"duplicate": 2}).json["drop"] == 0.0
+    assert client.post(path).json["duplicate"] == 1
+
+
+def test_a_dropped_webhook_is_in_the_log_and_can_be_sent_after_all(client, subscribed):
+    client.post(f"/_dev/stores/{SHOP}/faults", json={"drop": 1})
+    client.post(f"/_dev/stores/{SHOP}/actions/place_order")
+    (dropped,) = logged(client)
+
+    answer = client.post(f"/_dev/stores/{SHOP}/redeliver", json={"topic": "orders/create"})
+
+    assert dropped["state"] == "dropped"
+    assert [(one["id"], one["copy"]) for one in answer.json["deliveries"]] == [(dropped["id"], 2)]
+    assert client.post(f"/_dev/stores/{SHOP}/redeliver", json={"since": "2100-01-01T00:00:00Z"}).json == {
+        "deliveries": []
+    }
+
+
+def test_what_is_held_is_let_go(client, subscribed):
+    client.post(f"/_dev/stores/{SHOP}/faults", json={"burst": 600})
+    client.post(f"/_dev/stores/{SHOP}/actions/place_order")
+
+    assert client.post(f"/_dev/stores/{SHOP}/release").json == {"released": 1}
+
+
+def test_a_topic_can_be_subscribed_to_twice(client, subscribed, store):
+    again = {"topic": "orders/create", "uri": subscribed["uri"], "configured": True, "api_version": "2025-01"}
+    client.post(f"/_dev/stores/{SHOP}/subscriptions", json=again)
+
+    first, second = installs.subscriptions(store)
+    assert (first.id, first.name, first.configured) == (subscribed["id"], "second", False)
+    assert (second.api_version, second.configured) == ("2025-01", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status", "error"),
+    [
+        ("faults", b'{"drop": 2}', 422, "Expected `float` <= 1.0 - at `$.drop`"),
+        ("faults", b'{"explode": 1}', 422, "Object contains unknown field `explode`"),
+        ("faults", b"{", 400, "the body is not JSON"),
+        ("redeliver", b'{"since": "soon"}', 422, "Invalid RFC3339 encoded datetime"),
+        ("redeliver", b'{"since": "2026-01-01T00:00:00"}', 422, "Expected `datetime` with a timezone"),
+        ("subscriptions", b'{"topic": "orders/eaten", "uri": "http://x"}', 422, "there is no topic orders/eaten"),
+        ("subscriptions", b'{"topic": "orders/create"}', 422, "Object missing required field `uri`"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_by_name(client, path, data, status, error):
+    answer = client.post(f"/_dev/stores/{SHOP}/{path}", data=data)
+
+    assert answer.status_code == status
+    assert answer.json["error"].startswith(error)

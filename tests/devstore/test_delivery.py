@@ -13,27 +13,15 @@ from decimal import Decimal
 
 import pytest
 
-from devstore import delivery, installs
+from devstore import delivery, installs, outbox
 from devstore.delivery import Deliveries
 from devstore.delivery_log import RETRIES, only_fields, retry_wait
+from devstore.faults import Faults
 from devstore.options import AppRegistration
 from devstore.state import Stores
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 FAST = 10_000_000.0  # four hours in about a millisecond
-
-
-@pytest.fixture
-def subscribe(store):
-    """Makes a subscription of the app and returns it."""
-
-    def make(uri, topic="orders/create", **changes):
-        fields = {"api_version": "2026-10", "created_at": AT, "updated_at": AT}
-        made = installs.Subscription(id=store.next_id(), topic=topic, uri=uri, **fields, **changes)
-        installs.save_subscription(store, made)
-        return made
-
-    return make
 
 
 @pytest.fixture
@@ -268,7 +256,7 @@ def test_what_was_pending_goes_on_after_a_restart(send, options, stores, store, 
 
 
 def test_the_log_keeps_only_so_many_but_everything_pending(send, store, subscribe, receiver, monkeypatch):
-    monkeypatch.setattr(delivery, "LOG_LENGTH", 3)
+    monkeypatch.setattr(outbox, "LOG_LENGTH", 3)
     subscribe(receiver.url)
     subscribe(f"http://127.0.0.1:{closed_port()}", topic="orders/paid")
     deliveries = send(time_scale=1.0)
@@ -281,11 +269,11 @@ def test_the_log_keeps_only_so_many_but_everything_pending(send, store, subscrib
 
     assert [one.topic for one in kept].count("orders/create") == 3
     assert kept[-1].topic == "orders/paid"
-    assert len(store.all(delivery.DELIVERY, delivery.Delivery)) == 4
+    assert len(store.all(outbox.DELIVERY, outbox.Delivery)) == len(store.all(outbox.BODY, bytes)) == 4
 
 
 def test_the_log_loses_nothing_as_long_as_there_is_room(send, store, subscribe, receiver, monkeypatch):
-    monkeypatch.setattr(delivery, "LOG_LENGTH", 4)
+    monkeypatch.setattr(outbox, "LOG_LENGTH", 4)
     subscribe(receiver.url)
     deliveries = send()
 
@@ -294,17 +282,6 @@ def test_the_log_loses_nothing_as_long_as_there_is_room(send, store, subscribe, 
         deliveries.wait()
 
     assert len(deliveries.log(store)) == 4
-
-
-def test_a_delivered_body_is_not_kept(send, store, subscribe, receiver):
-    subscribe(receiver.url)
-    deliveries = send()
-
-    deliveries.emit(store, "orders/create", {"id": 1})
-    done = settle(deliveries, store, "delivered")
-
-    assert done.size == len(b'{"id":1}')
-    assert store.all(delivery.BODY, bytes) == {}
 
 
 def test_compliance_topics_follow_the_app_even_after_it_was_uninstalled(send, store, receiver):
@@ -338,7 +315,7 @@ def test_a_sender_survives_what_nobody_foresaw(send, store, subscribe, receiver,
     subscribe(receiver.url)
     deliveries = send()
     with monkeypatch.context() as patch:
-        patch.setattr(deliveries, "_headers", lambda *_arguments: 1 / 0)
+        patch.setattr(deliveries, "parcel", lambda *_arguments: 1 / 0)
         deliveries.emit(store, "orders/create", {})
         deliveries.wait()
 
@@ -363,3 +340,109 @@ def test_a_kept_connection_the_app_closed_is_no_failure(send, store, subscribe):
         answered.close()
 
     assert [one.status for one in done.attempts] == [200]
+
+
+def test_copies_and_deliveries_sent_again_arrive_with_one_id(send, store, subscribe, receiver):
+    subscribe(receiver.url)
+    deliveries = send(faults=Faults(duplicate=3))
+    (first, *_) = deliveries.emit(store, "orders/create", {"id": 1})
+    deliveries.wait()
+
+    deliveries.redeliver(store)
+    deliveries.wait()
+
+    assert [request["headers"]["X-Shopify-Webhook-Id"] for request in receiver.requests] == [first.id] * 4
+    assert {one.state for one in deliveries.log(store)} == {"delivered"}
+
+
+def test_what_is_held_is_sent_once_it_is_let_go_and_only_once(send, store, subscribe, receiver):
+    subscribe(receiver.url)
+    deliveries = send(faults=Faults(burst=600.0))
+    for number in range(5):
+        deliveries.emit(store, "orders/create", {"id": number})
+    deliveries.wait()
+    before = len(receiver.requests)
+
+    deliveries.release(store)
+    deliveries.wait()
+
+    assert before == 0
+    assert sorted(json.loads(request["body"])["id"] for request in receiver.requests) == list(range(5))
+
+
+def test_a_held_delivery_goes_out_by_itself_when_its_burst_is_over(send, store, subscribe, receiver):
+    subscribe(receiver.url)
+    deliveries = send(faults=Faults(burst=0.3))
+    started = time.monotonic()
+
+    deliveries.emit(store, "orders/create", {"id": 1})
+    settle(deliveries, store, "delivered")
+
+    assert time.monotonic() - started >= 0.3
+
+
+def test_a_let_go_delivery_is_not_sent_again_when_its_first_time_comes(send, store, subscribe, receiver):
+    subscribe(receiver.url)
+    deliveries = send(faults=Faults(burst=0.2))
+    deliveries.emit(store, "orders/create", {"id": 1})
+    held_until = deliveries.log(store)[0].retry_at
+
+    deliveries.release(store)
+    while datetime.now(UTC) <= held_until:
+        deliveries.wait()
+    deliveries.wait()
+
+    assert len(receiver.requests) == 1
+
+
+def test_a_slow_network_is_silent_then_trickles_the_same_request(send, store, subscribe, receiver):
+    subscribe(f"{receiver.url}/webhooks/orders?again=1")
+    deliveries = send(faults=Faults(silence=0.2, dribble=0.2))
+    (queued,) = deliveries.emit(store, "orders/create", {"id": 1, "note": "x" * 100})
+
+    (attempt,) = settle(deliveries, store, "delivered").attempts
+
+    (request,) = receiver.requests
+    digest = hmac.new(b"hush", request["body"], hashlib.sha256).digest()
+    assert request["headers"]["X-Shopify-Hmac-Sha256"] == base64.b64encode(digest).decode()
+    assert (request["path"], len(request["body"])) == ("/webhooks/orders?again=1", queued.size)
+    assert (attempt.status, attempt.ms >= 390) == (200, True)
+
+
+def test_a_body_without_bytes_can_be_slow_too(send, store, subscribe, receiver):
+    subscribe(receiver.url)
+    deliveries = send(faults=Faults(seed=1, silence=0.01, garbage=1.0, garbage_kinds=("truncated",)))
+    (queued,) = deliveries.emit(store, "orders/create", {})
+    settle(deliveries, store, "delivered")
+
+    assert (queued.size, receiver.requests[0]["body"]) == (2, b"{")
+
+
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+def test_an_app_that_cannot_be_reached_or_is_late_over_a_slow_network_has_failed(
+    send, store, subscribe, receiver, monkeypatch, delay
+):
+    monkeypatch.setattr(delivery, "TOTAL_SECONDS", 0.2)
+    receiver.delay = delay
+    subscribe(receiver.url if delay else f"http://127.0.0.1:{closed_port()}/")
+    deliveries = send(time_scale=1.0, faults=Faults(silence=0.01))
+
+    deliveries.emit(store, "orders/create", {})
+    deliveries.wait()
+
+    (attempt,) = deliveries.log(store)[0].attempts
+    assert attempt.status is None
+    assert ("TimeoutError" if delay else "ConnectionRefusedError") in attempt.error
+
+
+def test_closing_does_not_wait_for_a_slow_network(send, store, subscribe, receiver):
+    subscribe(receiver.url)
+    deliveries = send(faults=Faults(silence=600.0))
+    deliveries.emit(store, "orders/create", {})
+    while deliveries.wait(0):
+        time.sleep(0.01)
+    started = time.monotonic()
+
+    deliveries.close()
+
+    assert time.monotonic() - started < 5

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from devstore.faults import Faults
 from devstore.options import DEFAULT_SHOPS, AppRegistration, Options, from_args
 
 
@@ -23,6 +24,7 @@ def test_every_argument_arrives():
             *("--customers", "5", "--products", "6", "--orders", "8", "--time-scale", "60", "--now", "2026-01-02"),
             *("--client-id", "id", "--client-secret", "s", "--previous-secret", "p", "--app-name", "N"),
             *("--app-url", "http://app/", "--scopes", "read_orders, read_products", "--optional-scopes", ""),
+            *("--fault", "drop=0.1", "--fault", 'topics=["orders/create"]'),
         ]
     )
 
@@ -47,6 +49,7 @@ def test_every_argument_arrives():
         orders=8,
         time_scale=60.0,
         now=datetime(2026, 1, 2, tzinfo=UTC),
+        faults=Faults(drop=0.1, topics=["orders/create"]),
         app=app,
     )
 
@@ -62,7 +65,14 @@ def test_secrets_may_come_from_the_environment(monkeypatch):
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("--orders", "0"), ("--time-scale", "0"), ("--customers", "many"), ("--now", "soon")],
+    [
+        ("--orders", "0"),
+        ("--time-scale", "0"),
+        ("--customers", "many"),
+        ("--now", "soon"),
+        ("--fault", "drop=2"),
+        ("--fault", "drop"),
+    ],
 )
 def test_a_malformed_argument_ends_the_process_and_is_named(argument, value, capsys):
     with pytest.raises(SystemExit):

@@ -98,7 +98,7 @@ def test_part_of_an_order_is_refunded(page, served):
     order = newest(served)
     page.goto(f"{served.home}/orders/{order.id}")
 
-    page.locator('[name="lines.0.quantity"]').fill("1")
+    page.locator('form[data-action="refund_order"] [name="lines.0.quantity"]').fill("1")
     page.locator('form[data-action="refund_order"]').get_by_role("button", name="Refund").click()
 
     expect(sent(page).filter(has_text="refunds/create")).to_contain_text("200 in")
@@ -156,6 +156,18 @@ def test_cart_becomes_a_checkout_and_the_checkout_an_order(page, served):
     assert newest(served).cart_token == cart.token
 
 
+def test_part_of_an_order_is_shipped(page, served):
+    open_orders = (one for one in served.store.orders.values() if not one.fulfillment_status and not one.cancelled_at)
+    order = next(one for one in open_orders if one.lines[0].current_quantity > 1)
+    page.goto(f"{served.home}/orders/{order.id}")
+
+    page.locator('form[data-action="fulfill_order"] [name="lines.0.quantity"]').fill("1")
+    page.get_by_role("button", name="Ship", exact=True).click()
+
+    expect(sent(page).filter(has_text="orders/updated")).to_be_visible()
+    assert (order.fulfillment_status, order.lines[0].shipped) == ("partial", 1)
+
+
 def test_changed_customer_is_kept(page, served):
     customer = max(served.store.customers.values(), key=lambda found: found.id)
     page.goto(f"{served.home}/customers/{customer.id}")
@@ -165,6 +177,18 @@ def test_changed_customer_is_kept(page, served):
 
     expect(sent(page).filter(has_text="customers/update")).to_be_visible()
     assert served.store.customers[customer.id].first_name == "Philippa"
+
+
+def test_a_customer_is_merged_into_another(page, served):
+    gone, kept = sorted(served.store.customers)[-2:]
+    page.goto(f"{served.home}/customers/{gone}")
+
+    page.get_by_label("Merge into").select_option(str(kept))
+    page.get_by_role("button", name="Merge", exact=True).click()
+
+    page.wait_for_url(f"{served.home}/panel/customers")
+    assert gone not in served.store.customers
+    assert kept in served.store.customers
 
 
 def test_deleted_record_leads_back_to_its_list(page, served):
@@ -211,3 +235,37 @@ def test_sidebar_opens_on_a_phone_and_closes_by_escape(page, served):
     page.keyboard.press("Escape")
 
     expect(page.locator("#sidebar")).to_be_hidden()
+
+
+def test_faults_are_set_and_cleared_from_the_panel(page, served):
+    page.goto(f"{served.home}/panel/settings")
+    form = page.locator('form[data-path="faults"]').first
+    form.get_by_label("Dropped, 0 to 1").fill("1")
+    form.get_by_label("Only these topics").fill("orders/updated, orders/paid")
+    form.get_by_role("button", name="Set faults").click()
+    expect(page.locator("#result")).to_contain_text("Set faults: done.")
+    page.reload()
+
+    expect(page.get_by_label("Dropped, 0 to 1")).to_have_value("1.0")
+    expect(page.get_by_label("Only these topics")).to_have_value("orders/updated, orders/paid")
+    page.get_by_role("button", name="No faults").click()
+    expect(page.locator("#result")).to_contain_text("No faults: done.")
+    page.reload()
+    expect(page.get_by_label("Dropped, 0 to 1")).to_have_value("0.0")
+
+
+def test_a_fault_that_is_none_is_refused_in_the_panel(page, served):
+    page.goto(f"{served.home}/panel/settings")
+    page.get_by_label("API version of all bodies").fill("yesterday")
+
+    page.get_by_role("button", name="Set faults").click()
+
+    expect(page.locator("#result .refused")).to_contain_text("api_version")
+
+
+def test_logged_webhooks_are_sent_again_from_the_panel(page, served):
+    page.goto(f"{served.home}/panel/settings")
+
+    page.get_by_role("button", name="Send all logged again").click()
+
+    expect(page.locator("#result")).to_contain_text("Send all logged again: done.")

@@ -25,6 +25,7 @@ def requested(query, **values):
         ("{ ...F } fragment F on QueryRoot { shop { name } }", 1),
         ("{ ... on QueryRoot { shop { name __typename } } }", 1),
         ('{ node(id: "1") { id ... on Order { customer { id } } ... on Refund { order { customer { id } } } } }', 3),
+        ('{ nodes(ids: ["1", "2", "3"]) { id ... on Order { customer { id } } } }', 6),
     ],
 )
 def test_requested_cost(query, points):
@@ -33,6 +34,13 @@ def test_requested_cost(query, points):
 
 def test_the_size_of_a_page_may_be_a_variable():
     assert requested("query Q($n: Int!) { orders(first: $n) { nodes { id } } }", n=5) == 7
+
+
+def test_objects_wanted_by_their_ids_cost_as_many_as_there_are():
+    query = "query Q($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+
+    assert requested(query, ids=["gid://shopify/Order/1"] * 250) == 250
+    assert requested(query) == 0
 
 
 def test_actual_cost_counts_what_came_back():

@@ -68,6 +68,18 @@ def test_uninstalling_drops_subscriptions_and_is_announced_before(store, recorde
     assert installs.was_installed(store)
 
 
+def test_a_configured_subscription_waits_for_the_next_installation(store):
+    installs.grant(store, ["read_orders"])
+    installs.subscribe(store, topic="orders/create", uri="http://app", api_version="2026-10", configured=True)
+
+    installs.uninstall(store)
+    while_gone = installs.subscriptions_for(store, "orders/create")
+    installs.grant(store, ["read_orders"])
+
+    assert while_gone == []
+    assert len(installs.subscriptions_for(store, "orders/create")) == 1
+
+
 def test_uninstalling_sends_the_shop(store, recorder):
     installs.grant(store, ["read_orders"])
 

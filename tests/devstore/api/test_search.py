@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from devstore.graphql import search
+from devstore import search
 
 FIELDS = {
     "at": lambda record: record.at,

@@ -166,3 +166,17 @@ def test_an_app_removes_itself(installed, recorder):
     assert answer["appUninstall"] == {"app": {"apiKey": "client-id"}, "userErrors": []}
     assert "app/uninstalled" in recorder.topics
     assert installed.post("{ shop { name } }").status_code == 401
+
+
+def test_a_configured_subscription_is_neither_shown_nor_in_the_way(installed):
+    store = installed.store
+    hidden = installs.subscribe(store, topic="orders/create", uri=URI, api_version="2026-10", configured=True)
+    gid = f"gid://shopify/WebhookSubscription/{hidden.id}"
+
+    shown = installed.ask("{ webhookSubscriptions(first: 5) { nodes { id } } webhookSubscriptionsCount { count } }")
+    deleted = installed.ask(DELETE, id=gid)["webhookSubscriptionDelete"]
+
+    assert shown == {"webhookSubscriptions": {"nodes": []}, "webhookSubscriptionsCount": {"count": 0}}
+    assert deleted["userErrors"] == [{"message": "Webhook subscription does not exist"}]
+    assert create(installed)["userErrors"] == []
+    assert len(installs.subscriptions_for(store, "orders/create")) == 2

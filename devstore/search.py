@@ -1,4 +1,4 @@
-"""Shopify's search syntax (https://shopify.dev/docs/api/usage/search-syntax), as far as exports and counts need it.
+"""Shopify's search syntax (https://shopify.dev/docs/api/usage/search-syntax), for lists, counts and webhook filters.
 
 ``field:value``, ``field:>=value``, quoted values, comma-separated values, AND (also implied), OR, NOT and ``-``,
 parentheses, ``*`` at the end of a text. A field the resource cannot be searched by is left out with a warning.
@@ -39,7 +39,7 @@ class Search:
 
 def parse(query: str | None, fields: Mapping[str, Accessor], text: Accessor) -> Search:
     """Read ``query`` over ``fields`` (name → value of a record; a list matches by any); bare words search ``text``."""
-    reader = _Reader(_tokens(query or ""), fields, text)
+    reader = _Search(query or "", fields, text)
     matches = reader.disjunction()
     return Search(matches, reader.warnings)
 
@@ -49,21 +49,22 @@ def _tokens(query: str) -> list[str]:
     return [match["paren"] or match["term"] for match in TOKEN.finditer(query.strip())]
 
 
-def _everything(_record: object) -> bool:
+def everything(_record: object) -> bool:
     """Match every record: what is left of a term that had to be ignored."""
     return True
 
 
-class _Reader:
-    """A recursive-descent reader of the tokens of one query."""
+class Reader:
+    """A recursive-descent reader of one query; what a single term means is for the class that extends it."""
 
-    def __init__(self, tokens: list[str], fields: Mapping[str, Accessor], text: Accessor) -> None:
+    def __init__(self, query: str) -> None:
         """Start at the first token."""
-        self._tokens = tokens
+        self._tokens = _tokens(query)
         self._at = 0
-        self._fields = fields
-        self._text = text
-        self.warnings: list[tuple[str, str]] = []
+
+    def term(self, token: str) -> Predicate:
+        """Return what ``field:>=value`` or a bare word, without its ``-``, asks of a record."""
+        raise NotImplementedError
 
     def _peek(self) -> str | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -94,7 +95,7 @@ class _Reader:
         """``NOT a``, ``(…)`` or a term."""
         token = self._take()
         if token == "NOT":  # noqa: S105 (a connective)
-            part = self._factor() if self._peek() else _everything
+            part = self._factor() if self._peek() else everything
             return lambda record: not part(record)
         if token == "(":  # noqa: S105 (a parenthesis)
             inside = self.disjunction()
@@ -102,34 +103,50 @@ class _Reader:
                 self._take()
             return inside
         if token.startswith("-") and len(token) > 1:
-            part = self._term(token[1:])
-            return part if part is _everything else lambda record: not part(record)
-        return self._term(token)
+            part = self.term(token[1:])
+            return part if part is everything else lambda record: not part(record)
+        return self.term(token)
 
-    def _term(self, token: str) -> Predicate:
+
+class _Search(Reader):
+    """A search over records: a term that cannot be understood is left out, with a warning."""
+
+    def __init__(self, query: str, fields: Mapping[str, Accessor], text: Accessor) -> None:
+        """Search ``fields``, and ``text`` for bare words."""
+        super().__init__(query)
+        self._fields = fields
+        self._text = text
+        self.warnings: list[tuple[str, str]] = []
+
+    def term(self, token: str) -> Predicate:
         """``field:>=value`` or a bare word."""
-        match = TERM.fullmatch(token)
-        name, comparison, value = match.group("field", "op", "value") if match else (None, None, token)
-        value = value.strip("\"'")
+        name, comparison, value = read_term(token)
         if name is None:
-            return _matcher(self._text, f"*{value}*", None) or _everything
+            return _matcher(self._text, f"*{value}*", None) or everything
         accessor = self._fields.get(name)
         if accessor is None:
             self.warnings.append((name, "Invalid search field for this query."))
-            return _everything
+            return everything
         predicate = _matcher(accessor, value, comparison)
         if predicate is None:
             self.warnings.append((name, f"Input `{value}` is not an accepted value."))
-            return _everything
+            return everything
         return predicate
+
+
+def read_term(token: str) -> tuple[str | None, str | None, str]:
+    """Split a term into field, comparison (each None when there is none) and unquoted value."""
+    match = TERM.fullmatch(token)
+    name, comparison, value = match.group("field", "op", "value") if match else (None, None, token)
+    return name, comparison, value.strip("\"'")
 
 
 def _matcher(accessor: Accessor, value: str, comparison: str | None) -> Predicate | None:
     """Return a predicate that reads each record's own type, or None when no record could ever compare."""
     if value == "any":
-        return _everything
-    instant = _instant(value)
-    number = _number(value)
+        return everything
+    instant = instant_of(value)
+    number = number_of(value)
 
     def matches(record: object) -> bool:
         held = accessor(record)
@@ -144,7 +161,7 @@ def _compare(
 ) -> bool:
     """Compare one value of a record with the value of the term."""
     if isinstance(held, datetime):
-        return instant is not None and _compare_times(held, comparison, *instant)
+        return instant is not None and compare_times(held, comparison, *instant)
     if isinstance(held, bool):
         return value == str(held).lower()
     if isinstance(held, (int, Decimal)):
@@ -152,7 +169,7 @@ def _compare(
     return isinstance(held, str) and comparison is None and any(_like(held, part) for part in value.split(","))
 
 
-def _compare_times(held: datetime, comparison: str | None, start: datetime, end: datetime) -> bool:
+def compare_times(held: datetime, comparison: str | None, start: datetime, end: datetime) -> bool:
     """Compare a time with a period [start, end): an instant, a day, a month or a year."""
     if comparison is None:
         return start <= held < end
@@ -169,7 +186,7 @@ def _like(held: str, pattern: str) -> bool:
     return words == wanted
 
 
-def _number(value: str) -> Decimal | None:
+def number_of(value: str) -> Decimal | None:
     """Read a number or the number of a global id."""
     try:
         return Decimal(value.rpartition("/")[2])
@@ -177,7 +194,7 @@ def _number(value: str) -> Decimal | None:
         return None
 
 
-def _instant(value: str) -> tuple[datetime, datetime] | None:
+def instant_of(value: str) -> tuple[datetime, datetime] | None:
     """Read a time as the period it names; dates are days in UTC, ``now`` is now."""
     if value == "now":
         now = datetime.now(UTC)
@@ -190,7 +207,8 @@ def _instant(value: str) -> tuple[datetime, datetime] | None:
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment, moment + timedelta(seconds=1)
+    # Records are kept to the second, so that nothing lies between a moment and the next whole second.
+    return moment, moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _period(year: int | None, month: int | None, day: int | None) -> tuple[datetime, datetime]:
