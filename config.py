@@ -42,6 +42,7 @@ class Config:
     shopify_optional_scopes: tuple[str, ...] = tuple(OPTIONAL_SCOPES.split(","))
     webhook_subscriptions: str = WEBHOOKS_OF_SHOP
     standalone_registration: bool = False
+    inbox_retention_days: int = 30
     shopify_shop_origin: str = "https://{shop}"
     shopify_admin_origin: str = "https://admin.shopify.com"
     shopify_cdn_origin: str = "https://cdn.shopify.com"
@@ -70,6 +71,7 @@ class Config:
             shopify_optional_scopes=env.scopes("SHOPIFY_OPTIONAL_SCOPES", OPTIONAL_SCOPES),
             webhook_subscriptions=env.choice("WEBHOOK_SUBSCRIPTIONS", (WEBHOOKS_OF_SHOP, WEBHOOKS_OF_APP)),
             standalone_registration=env.choice("STANDALONE_REGISTRATION", ("off", "on")) == "on",
+            inbox_retention_days=env.days("INBOX_RETENTION_DAYS", cls.inbox_retention_days),
             shopify_shop_origin=env.shop_origin("SHOPIFY_SHOP_ORIGIN", cls.shopify_shop_origin),
             shopify_admin_origin=env.origin("SHOPIFY_ADMIN_ORIGIN", cls.shopify_admin_origin),
             shopify_cdn_origin=env.origin("SHOPIFY_CDN_ORIGIN", cls.shopify_cdn_origin),
@@ -170,6 +172,13 @@ class _Settings:
         if value in choices:
             return value
         message = f"{name} is {value!r}; it must be one of {', '.join(choices)}."
+        raise ConfigError(message)
+
+    def days(self, name: str, default: int) -> int:
+        value = self.optional(name, str(default))
+        if value.isascii() and value.isdecimal() and 0 < len(value) < 5 and int(value) > 0:  # noqa: PLR2004 - 27 years
+            return int(value)
+        message = f"{name} is {value!r}, which is not a number of days from 1 to 9999."
         raise ConfigError(message)
 
     def port(self, name: str, default: int) -> int:

@@ -52,14 +52,19 @@ GRANTS: dict[str, dict[str, str]] = {
     "operator_sessions": {CLOCK_ROLE: KEEP},
     "audit_entries": {APP_ROLE: "INSERT", CLOCK_ROLE: "SELECT, INSERT"},
     "inbox": {
-        APP_ROLE: "SELECT, INSERT, UPDATE (processed_at, leased_until, lease, error, payload), DELETE",
+        APP_ROLE: (
+            "SELECT, INSERT, UPDATE (tenant_id, attempts, retry_at, processed_at, dead_at, outcome, error, traceback,"
+            " payload), DELETE"
+        ),
         CLOCK_ROLE: (
-            "SELECT (id, tenant_id, shop_domain, topic, received_at, triggered_at, attempts, leased_until, lease,"
-            " processed_at, dead_at, error),"
-            " UPDATE (attempts, leased_until, lease, processed_at, dead_at, error)"
+            "SELECT (id, tenant_id, shop_domain, topic, webhook_id, event_id, api_version, received_at, triggered_at,"
+            " attempts, retry_at, processed_at, dead_at, outcome, error, traceback),"
+            " UPDATE (attempts, retry_at, processed_at, dead_at, outcome, error, traceback), DELETE"
         ),
     },
+    "applied_events": {APP_ROLE: ALL, CLOCK_ROLE: "SELECT (tenant_id, seen_on), DELETE"},
     "claims": {APP_ROLE: ALL, CLOCK_ROLE: ALL},
+    "drift_summaries": {APP_ROLE: ALL, CLOCK_ROLE: "SELECT"},
     "alembic_version": {APP_ROLE: "SELECT", CLOCK_ROLE: "SELECT"},
 }
 

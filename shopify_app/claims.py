@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, not_, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, not_, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shopify_app.models import Claim, Tenant
+from shopify_app.statements import run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult
     from sqlalchemy.orm import Session
 
-# Kinds of work. Their subjects: a backfill's id, an order's Shopify id, a privacy request's id, and none for what is a
-# tenant's as a whole.
+# Kinds of work. Their subjects: a backfill's id, an order's Shopify id, a privacy request's id, a reconciliation's id,
+# and none for what is a tenant's as a whole.
 BACKFILL, ORDER_DETAILS, ROLLUPS, SETTLE = "backfill", "order_details", "rollups", "settle"
 PRIVACY = "privacy"
+RECONCILE = "reconcile"
+ABANDONMENT = "abandonment"
+# A tenant's turn at the inbox. Nobody puts this one: what waits in the inbox is the work, and the claim only its lease.
+TURN = "turn"
 
 # What is owed by law is done for a store that an operator has disabled, too; everything else waits.
 OWED = (PRIVACY,)
@@ -130,6 +135,52 @@ def take(
     return [Taken(kind, owner, of, attempts, lease, at, error) for kind, owner, of, attempts, at, error in rows]
 
 
+def seize(
+    session: Session, kind: str, tenant_ids: Collection[int], lease: uuid.UUID, *, now: datetime, lease_for: timedelta
+) -> dict[int, int]:
+    """Take claims that nobody had to put: those of these tenants that nobody else holds, made where they are missing.
+
+    Returns the attempts by tenant, this one included: more than one where the last holder let its lease run out.
+    What is held under this very lease is taken again, as if for the first time.
+    """
+    if not tenant_ids:
+        return {}
+    until = now + lease_for
+    rows = [
+        {"kind": kind, "tenant_id": tenant_id, "due_at": now, "lease": lease, "leased_until": until, "attempts": 1}
+        for tenant_id in sorted(tenant_ids)
+    ]
+    ours = Claim.lease == lease
+    taken = (
+        insert(Claim)
+        .values(rows)
+        .on_conflict_do_update(
+            constraint="pk_claims",
+            set_={"lease": lease, "leased_until": until, "attempts": case((ours, 1), else_=Claim.attempts + 1)},
+            where=or_(Claim.leased_until.is_(None), Claim.leased_until <= now, ours),
+        )
+        .returning(Claim.tenant_id, Claim.attempts)
+    )
+    found = session.execute(taken, execution_options={"synchronize_session": False})
+    return {tenant_id: attempts for tenant_id, attempts in found}  # noqa: C416 - a result has keys(), so dict() misreads it
+
+
+def extend(session: Session, kind: str, lease: uuid.UUID, *, now: datetime, lease_for: timedelta) -> None:
+    """Renew the lease of all claims of this kind that were taken under it."""
+    _rows(session, update(Claim).where(Claim.kind == kind, Claim.lease == lease).values(leased_until=now + lease_for))
+
+
+def forgive(session: Session, kind: str, tenant_id: int, lease: uuid.UUID) -> None:
+    """Count the attempts at this work anew, as if the one under way were the first."""
+    mine = (Claim.kind == kind, Claim.tenant_id == tenant_id, Claim.lease == lease)
+    _rows(session, update(Claim).where(*mine).values(attempts=1))
+
+
+def let_go(session: Session, kind: str, lease: uuid.UUID) -> None:
+    """Remove all claims of this kind that were taken under the lease: nobody has to ask for this work."""
+    _rows(session, delete(Claim).where(Claim.kind == kind, Claim.lease == lease))
+
+
 def hold(session: Session, taken: Taken, *, now: datetime, lease_for: timedelta) -> None:
     """Renew the lease, and lock the claim until the transaction ends.
 
@@ -186,9 +237,7 @@ def write_alone(session: Session, tenant_id: int) -> None:
     Webhooks and a backfill meet in the same orders. Taking turns, a batch each, costs them milliseconds; row locks
     taken in different orders would cost them deadlocks.
     """
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('writes', :tenant_id))"), {"tenant_id": tenant_id}
-    )
+    run(session, _LOCK_WRITES, {"tenant": tenant_id})
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
@@ -227,3 +276,6 @@ def _rows(session: Session, statement: Any) -> int:  # noqa: ANN401 - an update 
 def _mine(session: Session, statement: Any) -> None:  # noqa: ANN401 - likewise
     if not _rows(session, statement):
         raise LeaseLost
+
+
+_LOCK_WRITES = "SELECT pg_advisory_xact_lock(hashtextextended('writes', :tenant))"

@@ -48,6 +48,11 @@ class Clock(Scheduler):  # type: ignore[misc]  # rq-scheduler ships no types
         for entry in SCHEDULE:
             self._put(entry)
 
+    def register_birth(self) -> None:
+        """Register also where a Redis that was away still knows this very clock, which the parent takes for another."""
+        self.connection.delete(self.key)
+        super().register_birth()
+
     def heartbeat(self) -> None:
         """Put back what Redis lost: it keeps the schedule in memory only, and this runs at every look."""
         super().heartbeat()

@@ -7,6 +7,7 @@ that claims, schedules and watches. Neither role owns a table, so row-level secu
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
@@ -15,6 +16,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection, TextClause
 
 APP_ROLE = "storelens_app"
 CLOCK_ROLE = "storelens_clock"
@@ -65,15 +68,33 @@ def _engine(role: str, pool_size: int, pool_timeout: float) -> dict[str, Any]:
         "pool_pre_ping": True,
         # An error's text goes to logs; the rows it is about are people's data.
         "hide_parameters": True,
-        # The role is set as the connection starts, so that no transaction can run without it.
-        "connect_args": {"options": f"-c role={role} -c timezone=UTC", "connect_timeout": 2},
+        # The role is set as the connection starts, so that no transaction can run without it. The driver prepares
+        # nothing by itself: with a rollback it would have PostgreSQL forget all that is prepared, ours too.
+        "connect_args": {
+            "options": f"-c role={role} -c timezone=UTC",
+            "connect_timeout": 2,
+            "prepare_threshold": None,
+        },
     }
 
 
+@functools.lru_cache(maxsize=512)
+def clause(statement: str) -> TextClause:
+    """Return one of our own SQL statements, its parameters found once per process and not at every use."""
+    return text(statement)
+
+
 @contextlib.contextmanager
-def tenant_work(tenant_id: int) -> Iterator[Session]:
-    """Open a transaction that sees one tenant's rows, and commit it."""
-    with Session(db.engine) as session, session.begin():
+def connected(*, autocommit: bool = False) -> Iterator[Connection]:
+    """Keep a connection for as long as a piece of work takes; its transactions need not ask for one each."""
+    with db.engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT") if autocommit else connection
+
+
+@contextlib.contextmanager
+def tenant_work(tenant_id: int, on: Connection | None = None) -> Iterator[Session]:
+    """Open a transaction that sees one tenant's rows, on a connection of its own or on this one, and commit it."""
+    with Session(db.engine if on is None else on) as session, session.begin():
         enter_tenant(session, tenant_id)
         yield session
 
@@ -90,6 +111,14 @@ def operations() -> Iterator[Session]:
     """Open a transaction that claims and schedules work over all tenants and reads no tenant's rows. Commits."""
     with Session(db.engines[CLOCK_BIND]) as session, session.begin():
         yield session
+
+
+def commit_soon(session: Session) -> None:
+    """Let the transaction's commit return before it is on disk: for work that is done again if a crash undoes it.
+
+    What such work leaves, and the mark that it was done, are lost together or not at all.
+    """
+    session.connection().exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
 
 def enter_tenant(session: Session, tenant_id: int) -> None:

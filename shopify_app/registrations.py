@@ -114,7 +114,7 @@ def supersede(session: Session, store_url: str, now: datetime) -> int:
         session.execute(
             update(Delivery)
             .where(Delivery.tenant_id.in_(ended), Delivery.processed_at.is_(None))
-            .values(processed_at=now, lease=None, leased_until=None, error=SUPERSEDED),
+            .values(processed_at=now, outcome="superseded", error=SUPERSEDED),
             execution_options={"synchronize_session": False},
         )
         session.execute(

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shopify_app.models import DirtyDay, RollupState, Tenant
+from shopify_app.statements import column, run
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ def mark(session: Session, tenant_id: int, days: Iterable[date]) -> None:
     """
     wanted = sorted(set(days))
     if wanted:
-        session.execute(text(_MARK), {"tenant": tenant_id, "days": wanted})
+        run(session, _MARK, {"tenant": tenant_id, "days": wanted})
 
 
 def refresh(session: Session, tenant: Tenant, now: datetime) -> int:
     """Compute the dirty days anew; returns how many there were. One refresh of a tenant runs at a time."""
     _enter(session, tenant.id, now)
-    days = list(session.execute(text(_TAKE), {"tenant": tenant.id}).scalars())
+    days = column(session, _TAKE, {"tenant": tenant.id})
     if days:
         _compute(session, tenant, days, now)
     return len(days)
@@ -45,9 +46,9 @@ def rebuild(session: Session, tenant: Tenant, now: datetime) -> int:
     """Compute every day anew from the ledger, in the tenant's present time zone; returns how many there are."""
     _enter(session, tenant.id, now)
     values = {"tenant": tenant.id, "zone": tenant.time_zone}
-    session.execute(text(_MOVE), values)
-    session.execute(text(_TAKE), values)
-    days = list(session.execute(text(_ALL_DAYS), values).scalars())
+    run(session, _MOVE, values)
+    run(session, _TAKE, values)
+    days = column(session, _ALL_DAYS, values)
     _compute(session, tenant, days, now)
     return len(days)
 
@@ -63,16 +64,12 @@ def state(session: Session) -> Freshness:
 
 def _enter(session: Session, tenant_id: int, now: datetime) -> None:
     """Wait for the tenant's other refreshes to end."""
-    values = {"tenant": tenant_id, "now": now}
-    session.execute(text(_HAVE_STATE), values)
-    session.execute(text(_LOCK_STATE), values)
+    run(session, _LOCK_STATE, {"tenant": tenant_id, "now": now})
 
 
 def _compute(session: Session, tenant: Tenant, days: list[date], now: datetime) -> None:
     values = {"tenant": tenant.id, "zone": tenant.time_zone, "days": days, "now": now}
-    session.execute(text(_FORGET), values)
-    session.execute(text(_COMPUTE), values)
-    session.execute(text(_COUNT_UP), values)
+    run(session, _COMPUTE, values)
 
 
 _MARK = """
@@ -80,12 +77,10 @@ _MARK = """
     SELECT CAST(:tenant AS bigint), day FROM unnest(CAST(:days AS date[])) AS day ORDER BY day
     ON CONFLICT (tenant_id, day_on) DO UPDATE SET marked_at = now()
 """
-_HAVE_STATE = """
+_LOCK_STATE = """
     INSERT INTO rollup_states (tenant_id, version, refreshed_at) VALUES (:tenant, 0, :now)
-    ON CONFLICT (tenant_id) DO NOTHING
+    ON CONFLICT (tenant_id) DO UPDATE SET version = rollup_states.version
 """
-_LOCK_STATE = "SELECT FROM rollup_states WHERE tenant_id = :tenant FOR UPDATE"
-_COUNT_UP = "UPDATE rollup_states SET version = version + 1, refreshed_at = :now WHERE tenant_id = :tenant"
 # Rows are locked in the order in which `mark` locks them.
 _TAKE = """
     WITH taken AS MATERIALIZED (
@@ -105,7 +100,6 @@ _ALL_DAYS = """
     UNION SELECT CAST(processed_at AT TIME ZONE :zone AS date) FROM orders
           WHERE tenant_id = :tenant AND processed_at IS NOT NULL AND NOT test AND deleted_at IS NULL
 """
-_FORGET = "DELETE FROM day_totals WHERE tenant_id = :tenant AND day_on = ANY (:days)"
 # A day with neither a sale nor an order keeps no row: readers fill it with zeros.
 _COMPUTE = """
     WITH sold AS (
@@ -121,11 +115,25 @@ _COMPUTE = """
          AND o.processed_at < CAST(day + 1 AS timestamp) AT TIME ZONE :zone
          AND NOT o.test AND o.deleted_at IS NULL
         GROUP BY day
+    ), totals AS (
+        SELECT day_on, coalesce(orders, 0) AS orders, coalesce(units, 0) AS units, coalesce(gross, 0) AS gross,
+               coalesce(discounts, 0) AS discounts, coalesce(returns, 0) AS returns,
+               coalesce(shipping, 0) AS shipping, coalesce(taxes, 0) AS taxes,
+               coalesce(ordered_gross, 0) AS ordered_gross, coalesce(ordered_discounts, 0) AS ordered_discounts
+        FROM sold FULL JOIN placed USING (day_on)
+    ), counted AS (
+        UPDATE rollup_states SET version = version + 1, refreshed_at = :now WHERE tenant_id = :tenant
+    ), forgotten AS (
+        DELETE FROM day_totals AS held WHERE tenant_id = :tenant AND day_on = ANY (:days)
+           AND NOT EXISTS (SELECT FROM totals WHERE totals.day_on = held.day_on)
     )
     INSERT INTO day_totals (tenant_id, day_on, orders, units, gross, discounts, returns, shipping, taxes,
                             ordered_gross, ordered_discounts)
-    SELECT CAST(:tenant AS bigint), day_on, coalesce(orders, 0), coalesce(units, 0), coalesce(gross, 0),
-           coalesce(discounts, 0), coalesce(returns, 0), coalesce(shipping, 0), coalesce(taxes, 0),
-           coalesce(ordered_gross, 0), coalesce(ordered_discounts, 0)
-    FROM sold FULL JOIN placed USING (day_on)
+    SELECT CAST(:tenant AS bigint), day_on, orders, units, gross, discounts, returns, shipping, taxes,
+           ordered_gross, ordered_discounts
+    FROM totals ORDER BY day_on
+    ON CONFLICT (tenant_id, day_on) DO UPDATE
+    SET orders = excluded.orders, units = excluded.units, gross = excluded.gross, discounts = excluded.discounts,
+        returns = excluded.returns, shipping = excluded.shipping, taxes = excluded.taxes,
+        ordered_gross = excluded.ordered_gross, ordered_discounts = excluded.ordered_discounts
 """

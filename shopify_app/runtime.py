@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from config import Config
     from shopify_app.crypto import Vault
+    from shopify_app.direct import Direct
     from shopify_app.jobs.queues import Bell, Queues
     from shopify_app.shopify.oauth import OAuth
 
@@ -26,12 +27,14 @@ class Runtime:
     vault: Vault
     queues: Queues
     bell: Bell
+    direct: Direct
     oauth: OAuth
     http: httpx.Client
 
     def close(self) -> None:
         """Let go of threads and connections, in the order in which one may still need the next."""
         self.bell.close()
+        self.direct.close()
         self.queues.redis.close()
         self.http.close()
 

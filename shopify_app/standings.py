@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select, update
 
-from shopify_app.models import Delivery, OfflineToken, Tenant
+from shopify_app.models import OfflineToken, Tenant
 from shopify_app.models.operators import AuditEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
@@ -25,37 +27,50 @@ class UnknownStore(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A store that installed the app. ``token`` is ``live``, ``refused``, ``expired`` or ``none``."""
+    """A store that installed the app, or somebody's claim to one, which never did.
+
+    ``token`` is ``live``, ``refused``, ``expired`` or ``none``.
+    """
 
     id: int
     store_url: str
     name: str
     time_zone: str
-    installed_at: datetime
+    installed_at: datetime | None
     uninstalled_at: datetime | None
     disabled_at: datetime | None
+    superseded_at: datetime | None
     token: str
     token_until: datetime | None
 
     @property
     def state(self) -> str:
-        """One word: what an operator looks for first."""
-        if self.uninstalled_at is not None:
-            return "uninstalled"
-        return "installed" if self.disabled_at is None else "disabled"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """The deliveries of a store that are not applied: those that wait, and those that were given up."""
-
-    waiting: int
-    dead: int
+        """One word: what an operator looks for first. Being stopped outlasts that the store goes and comes back."""
+        states = (
+            (self.disabled_at is not None, "disabled"),
+            (self.superseded_at is not None, "superseded"),
+            (self.installed_at is None, "claimed"),
+            (self.uninstalled_at is not None, "uninstalled"),
+        )
+        return next((word for holds, word in states if holds), "installed")
 
 
 def every(session: Session, now: datetime) -> list[Standing]:
     """Return every store that installed the app, by address."""
-    return [Standing(**row) for row in session.execute(_standings(now).order_by(Tenant.store_url)).mappings()]
+    installed = _standings(now).where(Tenant.installed_at.is_not(None)).order_by(Tenant.store_url)
+    return [Standing(**row) for row in session.execute(installed).mappings()]
+
+
+def by_name(session: Session, now: datetime, *, limit: int) -> list[Standing]:
+    """Return stores and claims by name, at most ``limit``."""
+    query = _standings(now).order_by(func.lower(Tenant.name), Tenant.id).limit(limit)
+    return [Standing(**row) for row in session.execute(query).mappings()]
+
+
+def addresses(session: Session, tenant_ids: Collection[int]) -> dict[int, str]:
+    """Return the addresses of stores and claims, by tenant."""
+    query = select(Tenant.id, Tenant.store_url).where(Tenant.id.in_(tenant_ids))
+    return {row.id: row.store_url for row in session.execute(query)}
 
 
 def one(session: Session, store_url: str, now: datetime) -> Standing:
@@ -64,19 +79,24 @@ def one(session: Session, store_url: str, now: datetime) -> Standing:
     Raises:
         UnknownStore: it never installed the app.
     """
-    row = session.execute(_standings(now).where(Tenant.store_url == store_url)).mappings().one_or_none()
+    installed = _standings(now).where(Tenant.store_url == store_url, Tenant.installed_at.is_not(None))
+    row = session.execute(installed).mappings().one_or_none()
     if row is None:
         raise UnknownStore(store_url)
     return Standing(**row)
 
 
-def deliveries(session: Session, tenant_id: int) -> Waiting:
-    """Return how many of a store's deliveries are not applied."""
-    counts = select(
-        func.count().filter(Delivery.processed_at.is_(None), Delivery.dead_at.is_(None)).label("waiting"),
-        func.count().filter(Delivery.dead_at.is_not(None)).label("dead"),
-    ).where(Delivery.tenant_id == tenant_id)
-    return Waiting(**session.execute(counts).mappings().one())
+def tenants_at(session: Session, store_url: str) -> tuple[int, ...]:
+    """Return whoever is kept under a store's address: the store itself, or those who claim it.
+
+    Raises:
+        UnknownStore: nobody is.
+    """
+    query = select(Tenant.id).where(Tenant.store_url == store_url, Tenant.superseded_at.is_(None)).order_by(Tenant.id)
+    found = tuple(session.scalars(query))
+    if not found:
+        raise UnknownStore(store_url)
+    return found
 
 
 def disable(session: Session, store_url: str, *, operator: str, reason: str | None, now: datetime) -> bool:
@@ -111,21 +131,18 @@ def enable(session: Session, store_url: str, *, operator: str, reason: str | Non
 
 def _standings(now: datetime) -> Select[*tuple[Any, ...]]:
     """Select the columns the operators' role may read, and none besides."""
-    return (
-        select(
-            Tenant.id,
-            Tenant.store_url,
-            Tenant.name,
-            Tenant.time_zone,
-            Tenant.installed_at,
-            Tenant.uninstalled_at,
-            Tenant.disabled_at,
-            _token(now).label("token"),
-            func.coalesce(OfflineToken.refresh_expires_at, OfflineToken.access_expires_at).label("token_until"),
-        )
-        .outerjoin(OfflineToken, OfflineToken.tenant_id == Tenant.id)
-        .where(Tenant.installed_at.is_not(None))
-    )
+    return select(
+        Tenant.id,
+        Tenant.store_url,
+        Tenant.name,
+        Tenant.time_zone,
+        Tenant.installed_at,
+        Tenant.uninstalled_at,
+        Tenant.disabled_at,
+        Tenant.superseded_at,
+        _token(now).label("token"),
+        func.coalesce(OfflineToken.refresh_expires_at, OfflineToken.access_expires_at).label("token_until"),
+    ).outerjoin(OfflineToken, OfflineToken.tenant_id == Tenant.id)
 
 
 def _token(now: datetime) -> ColumnElement[str]:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shopify_app import claims
 from shopify_app.models import OfflineToken, Tenant
+from shopify_app.statements import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 REFRESH_WITHIN = timedelta(minutes=5)  # what Shopify's own libraries leave a token before they renew it
 INSTALLED = text("installed_at IS NOT NULL")
+
+
+class UnknownTenant(Exception):
+    """There is no tenant of this number, or no longer: it was erased."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,19 @@ def find(session: Session, store_url: str) -> Tenant | None:
     return session.scalar(select(Tenant).where(Tenant.store_url == store_url, Tenant.installed_at.is_not(None)))
 
 
+def books(session: Session, tenant_id: int) -> Tenant:
+    """Return what it takes to keep a tenant's books, its time zone and currency, in a copy that is not the session's.
+
+    Raises:
+        UnknownTenant: there is none of this number, or no longer.
+    """
+    rows = run(session, "SELECT time_zone, currency FROM tenants WHERE id = :tenant", {"tenant": tenant_id})
+    if not rows:
+        raise UnknownTenant(tenant_id)
+    ((time_zone, currency),) = rows
+    return Tenant(id=tenant_id, time_zone=time_zone, currency=currency)
+
+
 def install(session: Session, *, facts: ShopFacts, grant: TokenGrant, vault: Vault, now: datetime) -> Tenant:
     """Make or revive the store's tenant and keep its new token; a store has one tenant, however often it installs.
 
@@ -87,7 +105,7 @@ def install(session: Session, *, facts: ShopFacts, grant: TokenGrant, vault: Vau
     upsert = upsert.on_conflict_do_update(index_elements=["store_url"], index_where=INSTALLED, set_=values)
     statement = upsert.returning(Tenant).execution_options(populate_existing=True)
     tenant = session.scalars(statement).one()
-    _keep_grant(session, tenant.id, _sealed(grant, vault, now) | {"scopes": sorted(grant.scopes or facts.scopes)})
+    _keep_grant(session, tenant.id, _sealed(grant, vault, now) | _granted(grant.scopes or facts.scopes, now))
     claims.put(session, claims.SETTLE, tenant.id, due_at=now)
     return tenant
 
@@ -165,7 +183,7 @@ def store_grant(
     """
     values = _sealed(grant, vault, now)
     if grant.scopes:
-        values["scopes"] = sorted(grant.scopes)
+        values |= _granted(grant.scopes, now)
     return _changed(session, _leased(tenant_id, lease).values(**values))
 
 
@@ -245,6 +263,10 @@ def _sealed(grant: TokenGrant, vault: Vault, now: datetime) -> dict[str, Any]:
     }
 
 
+def _granted(scopes: Iterable[str], now: datetime) -> dict[str, Any]:
+    return {"scopes": sorted(scopes), "scopes_at": now}
+
+
 def _later(column: InstrumentedAttribute[datetime | None], now: datetime) -> ColumnElement[bool]:
     return or_(column.is_(None), column > now)
 
@@ -268,8 +290,14 @@ def _changed(session: Session, statement: Update) -> bool:
     return changed is not None
 
 
-def update_shop(tenant: Tenant, shop: ShopNotice) -> bool:
-    """Take down what a shop says of itself; what it leaves out stays. Returns whether its time zone is another."""
+def update_shop(tenant: Tenant, shop: ShopNotice, told_at: datetime) -> bool:
+    """Take down what a shop says of itself; what it leaves out stays. Returns whether its time zone is another.
+
+    Messages come in any order: one that is older than what is held changes nothing.
+    """
+    if tenant.described_at is not None and told_at < tenant.described_at:
+        return False
+    tenant.described_at = told_at
     tenant.name = shop.name or tenant.name
     tenant.email = shop.email or tenant.email
     tenant.currency = shop.currency or tenant.currency
@@ -282,11 +310,13 @@ def update_shop(tenant: Tenant, shop: ShopNotice) -> bool:
     return True
 
 
-def update_scopes(session: Session, tenant_id: int, granted: Iterable[str]) -> bool:
-    """Take down which access scopes the store grants; returns whether they are others than before."""
-    scopes = sorted(granted)
+def update_scopes(session: Session, tenant_id: int, granted: Iterable[str], told_at: datetime) -> bool:
+    """Take down which access scopes the store grants; returns whether they are others than before.
+
+    Messages come in any order: one that is older than what is held changes nothing.
+    """
     token = session.get(OfflineToken, tenant_id)
-    if token is None or sorted(token.scopes) == scopes:
+    if token is None or (token.scopes_at is not None and told_at < token.scopes_at):
         return False
-    token.scopes = scopes
-    return True
+    before, token.scopes, token.scopes_at = sorted(token.scopes), sorted(granted), told_at
+    return before != token.scopes

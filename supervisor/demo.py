@@ -12,7 +12,7 @@ from supervisor.console import Console
 from supervisor.errors import CannotStart
 from supervisor.identity import data_directory
 from supervisor.ports import ensure_free
-from supervisor.postgres import PostgresServer, embedded_postgres
+from supervisor.postgres import EmbeddedPostgres, embedded_postgres
 from supervisor.processes import Process, procfile
 from supervisor.redis import RedisServer, embedded_redis
 from supervisor.settings import (
@@ -57,7 +57,7 @@ class Demo:
         """Prepare a demo; `console` is told what its processes say (nobody is, by default; the logs are kept)."""
         self.options = options
         self.redis: RedisServer | None = None
-        self.postgres: PostgresServer | None = None
+        self.postgres: EmbeddedPostgres | None = None
         self.environ: dict[str, str] = {}
         self.processes: dict[str, Process] = {}
         self._console = console
@@ -108,6 +108,22 @@ class Demo:
         """Start the embedded Redis again, at the same address, on the same data."""
         self._embedded_redis().start()
 
+    def kill_redis(self) -> None:
+        """Kill the embedded Redis outright; `start_redis` starts it again on what it had written."""
+        self._embedded_redis().kill()
+
+    def kill_postgres(self) -> None:
+        """Kill the embedded PostgreSQL outright."""
+        self._embedded_postgres().kill()
+
+    def kill_postgres_backend(self) -> bool:
+        """Kill one of PostgreSQL's backends outright, after which it recovers by itself; return whether it had one."""
+        return self._embedded_postgres().kill_backend()
+
+    def start_postgres(self) -> None:
+        """Start the embedded PostgreSQL again, at the same address, on the same data."""
+        self._embedded_postgres().start()
+
     def watch(self) -> None:
         """Look once at every process: pass on what they said, start a dead worker or clock again after a pause.
 
@@ -142,6 +158,11 @@ class Demo:
         if self.redis is None:
             raise CannotStart("This demo uses the Redis of REDIS_URL, which is not its own to stop.")
         return self.redis
+
+    def _embedded_postgres(self) -> EmbeddedPostgres:
+        if self.postgres is None:
+            raise CannotStart("This demo uses the PostgreSQL of DATABASE_URL, which is not its own to stop.")
+        return self.postgres
 
     def _start_devstore(self) -> None:
         command = shlex.join(devstore_command(self.options))

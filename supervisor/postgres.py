@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
@@ -73,8 +74,65 @@ class PostgresServer:
         return hmac.new(key.encode(), role.encode(), hashlib.sha256).hexdigest()
 
 
+class EmbeddedPostgres(PostgresServer):
+    """A PostgreSQL of ours, whose address stays the same from start to start."""
+
+    def __init__(self, url: str, cluster: Path, launch: Callable[[], subprocess.Popen[bytes]]) -> None:
+        """Prepare to serve the directory `cluster` at `url`, by calling `launch`."""
+        super().__init__(url)
+        self._cluster = cluster
+        self._launch = launch
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and return when it answers, having recovered what a crash left undone.
+
+        Raises:
+            CannotStart: it refuses to start.
+        """
+        clear_leftovers(self._cluster, "postgres", signal.SIGINT)
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)  # its server is gone; its number may be reused
+        self._process = self._launch()
+        _wait_until_ready(self._process, self, _log_of(self._cluster))
+
+    def stop(self) -> None:
+        """Stop the server in good order. Stopping a stopped one changes nothing."""
+        if self._process is not None:
+            stop(self._process, signal.SIGINT, STOP_SECONDS)  # PostgreSQL's fast shutdown
+            self._process = None
+
+    def kill(self) -> None:
+        """Kill the postmaster outright. Its backends end by themselves; `start` waits for them."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def kill_backend(self, application: str = "") -> bool:
+        """Kill one backend outright, of `application` if it is named; return whether there was one.
+
+        The server ends all others then, and recovers.
+        """
+        with contextlib.suppress(psycopg.OperationalError):  # it is away already
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                found = connection.execute(_BACKEND, [application, application]).fetchone()
+            if found is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    psutil.Process(found[0]).kill()
+                return True
+        return False
+
+
+# A busy one sooner than an idle one: the more is lost.
+_BACKEND = """
+    SELECT pid FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND (%s = '' OR application_name = %s)
+    ORDER BY state = 'active' DESC, random() LIMIT 1
+"""
+
+
 @contextlib.contextmanager
-def embedded_postgres(data: Path, *, durable: bool = True, port: int | None = None) -> Iterator[PostgresServer]:
+def embedded_postgres(data: Path, *, durable: bool = True, port: int | None = None) -> Iterator[EmbeddedPostgres]:
     """Run PostgreSQL over `data`/postgres-<major version> for the length of the block; make the cluster when missing.
 
     It listens on the loopback interface alone, on `port` or a free one. As root it runs as another user, see
@@ -92,19 +150,18 @@ def embedded_postgres(data: Path, *, durable: bool = True, port: int | None = No
     _refuse_unreachable(base, cluster, user)
     programs = reachable_programs(programs, user, base)
     with hold(base / "postgres.lock", cluster):
-        clear_leftovers(cluster, "postgres", signal.SIGINT)
+        clear_leftovers(cluster, "postgres", signal.SIGINT)  # before asking for a port that they may still have
         password = _password(base, user)
         if not (cluster / "PG_VERSION").exists():
             _initialise(programs, cluster, user, password, durable=durable)
-        (cluster / "postmaster.pid").unlink(missing_ok=True)  # its server is gone, see above; its number may be reused
         chosen = free_port() if port is None else port
         ensure_free(chosen, "PostgreSQL")
         settings = [f"port={chosen}", f"listen_addresses={LOOPBACK}", "unix_socket_directories="]
         settings += [] if durable else NOT_DURABLE
-        process = _start(programs, cluster, user, settings)
-        with stop_at_exit(lambda: stop(process, signal.SIGINT, STOP_SECONDS)):  # SIGINT: PostgreSQL's fast shutdown
-            server = PostgresServer(f"postgresql://postgres:{password.read_text()}@{LOOPBACK}:{chosen}/postgres")
-            _wait_until_ready(process, server, _log_of(cluster))
+        url = f"postgresql://postgres:{password.read_text()}@{LOOPBACK}:{chosen}/postgres"
+        server = EmbeddedPostgres(url, cluster, lambda: _start(programs, cluster, user, settings))
+        with stop_at_exit(server.stop):
+            server.start()
             yield server
 
 

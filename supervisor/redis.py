@@ -58,6 +58,13 @@ class RedisServer:
             stop(self._process, signal.SIGTERM, STOP_SECONDS)
             self._process = None
 
+    def kill(self) -> None:
+        """Kill the server outright: what it had not written is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def _configuration(self) -> Path:
         """Write the settings to a file of ours alone: a password on a command line is for all to read."""
         file = self._directory.with_name("redis.conf")

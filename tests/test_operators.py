@@ -1,18 +1,16 @@
-"""Operators: logins, one-time codes, slowing down, and what they see of the tenants."""
+"""Operators: logins, one-time codes, slowing down."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shopify_app import operators
 from shopify_app.crypto import Vault
-from shopify_app.database import directory, operations
-from shopify_app.models import Tenant
-from shopify_app.operators import console
+from shopify_app.database import operations
 from shopify_app.runtime import current
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -172,65 +170,3 @@ def test_attempts_are_forgotten_after_an_hour(session: Session, operator_id: int
 def test_an_attempt_as_nobody_leaves_no_trace(session: Session) -> None:
     assert operators.attempt(session, "nobody@storelens.example", NOW) is None
     assert actions(session) == []
-
-
-# ── what they see ──
-
-
-def tenant(name: str, **columns: object) -> int:
-    statement = insert(Tenant).values(store_url=f"{name}.myshopify.com", name=name, **columns)
-    with directory() as session:
-        return session.scalar(statement.returning(Tenant.id))
-
-
-def deliver(tenant_id: int, webhook_id: str, *, processed: bool = False) -> None:
-    query = text(
-        "INSERT INTO inbox (tenant_id, shop_domain, topic, webhook_id, payload, processed_at)"
-        " VALUES (:id, 'alpha.myshopify.com', 'orders/create', :webhook_id, '{}', :processed_at)"
-    )
-    values = {"id": tenant_id, "webhook_id": webhook_id, "processed_at": NOW if processed else None}
-    with directory() as session:
-        session.execute(query, values)
-
-
-@pytest.mark.parametrize(
-    ("columns", "state"),
-    [
-        ({"installed_at": NOW}, "installed"),
-        ({"installed_at": NOW, "uninstalled_at": NOW}, "uninstalled"),
-        ({"installed_at": NOW, "uninstalled_at": NOW, "disabled_at": NOW}, "disabled"),
-        ({}, "claimed"),
-        ({"superseded_at": NOW}, "superseded"),
-    ],
-)
-def test_a_tenants_state_is_said_in_a_word(session: Session, columns: dict[str, object], state: str) -> None:
-    tenant("alpha", **columns)
-
-    assert [one.state for one in console.tenant_states(session)] == [state]
-
-
-def test_tenants_are_told_by_name_with_what_waits_for_each(session: Session) -> None:
-    beta, alpha = tenant("beta", installed_at=NOW), tenant("Alpha", installed_at=NOW)
-    deliver(alpha, "1")
-    deliver(alpha, "2")
-    deliver(alpha, "3", processed=True)
-    deliver(beta, "4")
-    session.execute(text("UPDATE inbox SET dead_at = now() WHERE id IN (SELECT max(id) FROM inbox)"))
-
-    found = console.tenant_states(session)
-
-    assert [(one.name, one.waiting, one.dead) for one in found] == [("Alpha", 2, 0), ("beta", 0, 1)]
-
-
-@pytest.mark.parametrize(("failed_at", "word"), [(None, "alive"), (NOW, "refused")])
-def test_a_token_is_alive_or_refused_or_there_is_none(session: Session, failed_at: datetime | None, word: str) -> None:
-    alpha = tenant("alpha", installed_at=NOW)
-    tenant("beta", installed_at=NOW)
-    query = text(
-        "INSERT INTO offline_tokens (tenant_id, access_token, scopes, obtained_at, failed_at)"
-        " VALUES (:id, 'x', '{}', now(), :failed_at)"
-    )
-    with directory() as apart:
-        apart.execute(query, {"id": alpha, "failed_at": failed_at})
-
-    assert [one.token for one in console.tenant_states(session)] == [word, "none"]

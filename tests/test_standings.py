@@ -1,4 +1,4 @@
-"""A store that an operator has disabled: its work and its deliveries wait, but what is owed by law."""
+"""How stores stand, and one that an operator has disabled: its work waits, but for what is owed by law."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from shopify_app import claims, inbox, standings, tenants
 from shopify_app.database import directory, operations
-from shopify_app.models import AuditEntry, Tenant
+from shopify_app.models import AuditEntry, OfflineToken, Tenant
 from shopify_app.runtime import current
 from shopify_app.shopify.oauth import TokenGrant
 from shopify_app.shopify.shop import ShopFacts
@@ -73,7 +73,7 @@ def deliver(app, name, topic, resource, body):
 
 def claimed():
     with operations() as session:
-        return set(inbox.claim(session, now=NOW + MINUTE, lease_for=MINUTE, limit=10).by_tenant)
+        return set(inbox.waiting_tenants(session, NOW + MINUTE, limit=10).tenant_ids)
 
 
 def test_work_of_a_disabled_store_waits_and_that_of_others_goes_on():
@@ -105,9 +105,9 @@ def test_deliveries_of_a_disabled_store_are_kept_and_applied_afterwards(app):
     assert statuses == [200, 200]
     assert claimed() == {other}
     with operations() as session:
-        assert standings.deliveries(session, stopped).waiting == 1
+        assert inbox.counts_of(session, stopped).waiting == 1
     enable()
-    assert claimed() == {stopped}
+    assert claimed() == {stopped, other}
 
 
 def test_disabled_store_that_uninstalls_is_heard(app):
@@ -145,3 +145,78 @@ def test_a_mere_claim_to_an_address_has_no_standing():
         assert standings.every(session, NOW) == []
         with pytest.raises(standings.UnknownStore, match=r"alder\.myshopify\.com"):
             standings.one(session, "alder.myshopify.com", NOW)
+
+
+# ── told of all ──
+
+
+def tenant(name, **columns):
+    with directory() as session:
+        made = Tenant(store_url=f"{name.lower()}.myshopify.com", name=name, **columns)
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def by_name(limit=10):
+    with operations() as session:
+        return standings.by_name(session, NOW, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("columns", "state"),
+    [
+        ({"installed_at": NOW}, "installed"),
+        ({"installed_at": NOW, "uninstalled_at": NOW}, "uninstalled"),
+        ({"installed_at": NOW, "disabled_at": NOW}, "disabled"),
+        ({"installed_at": NOW, "uninstalled_at": NOW, "disabled_at": NOW}, "disabled"),
+        ({}, "claimed"),
+        ({"superseded_at": NOW}, "superseded"),
+    ],
+)
+def test_a_state_is_said_in_a_word_the_weightiest_first(columns, state):
+    tenant("alder", **columns)
+
+    assert [one.state for one in by_name()] == [state]
+
+
+@pytest.mark.parametrize(
+    ("columns", "word"),
+    [
+        ({}, "live"),
+        ({"access_expires_at": NOW - MINUTE, "refresh_expires_at": NOW + MINUTE}, "live"),
+        ({"access_expires_at": NOW - MINUTE}, "expired"),
+        ({"failed_at": NOW}, "refused"),
+    ],
+)
+def test_a_token_is_told_in_a_word_too(columns, word):
+    alder = tenant("alder", installed_at=NOW)
+    tenant("birch", installed_at=NOW)
+    with directory() as session:
+        session.add(OfflineToken(tenant_id=alder, access_token=b"x", scopes=[], obtained_at=NOW, **columns))
+
+    assert [one.token for one in by_name()] == [word, "none"]
+
+
+def test_stores_and_claims_are_told_by_name_whatever_its_case():
+    for name in ("birch", "Alder", "cedar"):
+        tenant(name)
+
+    assert [one.name for one in by_name()] == ["Alder", "birch", "cedar"]
+    assert [one.name for one in by_name(limit=2)] == ["Alder", "birch"]
+
+
+def test_an_address_stands_for_the_store_or_else_for_those_who_claim_it():
+    first, second = tenant("alder"), tenant("alder")
+    tenant("birch", superseded_at=NOW)
+    birch = tenant("birch", installed_at=NOW)
+
+    with operations() as session:
+        assert standings.tenants_at(session, "alder.myshopify.com") == (first, second)
+        assert standings.tenants_at(session, "birch.myshopify.com") == (birch,)
+        assert standings.addresses(session, [first, birch]) == {
+            first: "alder.myshopify.com",
+            birch: "birch.myshopify.com",
+        }
+        with pytest.raises(standings.UnknownStore, match="cedar"):
+            standings.tenants_at(session, "cedar.myshopify.com")

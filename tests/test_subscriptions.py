@@ -45,7 +45,17 @@ def test_every_subscribable_topic_is_wanted_at_its_resources_address():
     assert found.keys() == {topic.name for topic in TOPICS.values() if topic.subscribable}
     assert found["orders/create"] == f"{APP}/webhooks/orders"
     assert found["customer.tags_added"] == f"{APP}/webhooks/customers"
-    assert found["bulk_operations/finish"] == found["shop/update"] == f"{APP}/webhooks/app"
+    assert found["shop/update"] == f"{APP}/webhooks/app"
+    assert found["bulk_operations/finish"] == f"{APP}/webhooks/bulk"
+
+
+def test_an_older_subscription_to_the_end_of_bulk_operations_is_moved_to_its_own_address():
+    wants = [want for want in wanted() if want.topic == "bulk_operations/finish"]
+
+    plan = subscriptions.plan(wants, [held(1, topic="BULK_OPERATIONS_FINISH", uri=f"{APP}/webhooks/app")], APP)
+
+    assert [(want.uri, shopify_id[-1]) for want, shopify_id in plan.move] == [(f"{APP}/webhooks/bulk", "1")]
+    assert (plan.create, plan.delete, plan.keep) == ((), (), ())
 
 
 def test_topics_whose_scope_is_missing_are_skipped_with_the_reason():

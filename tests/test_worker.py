@@ -186,6 +186,15 @@ def test_two_clocks_plan_each_job_once(connection):
     assert connection.zcard(Clock.scheduled_jobs_key) == len(SCHEDULE)
 
 
+def test_a_clock_that_a_returning_redis_still_knows_registers_again(connection):
+    clock = Clock(connection)
+    clock.register_birth()
+
+    clock.register_birth()
+
+    assert connection.exists(clock.key)
+
+
 def test_a_job_that_left_the_schedule_is_forgotten(connection):
     connection.zadd(Clock.scheduled_jobs_key, {"of-an-older-version": 0})
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 from flask.cli import AppGroup
 
-from shopify_app import standings, tenants
+from shopify_app import inbox, standings, tenants
+from shopify_app.cli.tables import table
 from shopify_app.database import directory, operations
 from shopify_app.jobs.queues import TICK
 from shopify_app.runtime import current
 from shopify_app.shopify import domains, scopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from shopify_app.standings import Standing
 
@@ -46,7 +47,7 @@ def listing(*, as_json: bool) -> None:
         click.echo(_json([_facts(one) for one in found]))
         return
     rows = [(str(one.id), one.store_url, one.name, one.state, one.token, _day(one.installed_at)) for one in found]
-    for line in _table(("ID", "STORE", "NAME", "STATE", "TOKEN", "INSTALLED"), rows):
+    for line in table(("ID", "STORE", "NAME", "STATE", "TOKEN", "INSTALLED"), rows):
         click.echo(line)
 
 
@@ -58,7 +59,7 @@ def show(shop: str, *, as_json: bool) -> None:
     store_url = store_of(shop)
     with operations() as session:
         standing = _found(standings.one, session, store_url, datetime.now(UTC))
-        deliveries = standings.deliveries(session, standing.id)
+        deliveries = inbox.counts_of(session, standing.id)
     with directory() as session:
         granted = tenants.granted_scopes(session, standing.id)
     config = current().config
@@ -142,13 +143,5 @@ def _text(value: object) -> str:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str("–" if value is None else value)
 
 
-def _day(moment: datetime) -> str:
-    return moment.date().isoformat()
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose columns are as wide as what they hold."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    ]
+def _day(moment: datetime | None) -> str:
+    return moment.date().isoformat() if moment else "–"

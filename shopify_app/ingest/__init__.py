@@ -4,21 +4,31 @@ Payload → typed body (``decoding``) → which is newest (``freshness``) → ro
 caller opens and commits the transaction, of the role that sees the tenant.
 """
 
+from shopify_app.ingest.baskets import checkout_token
+from shopify_app.ingest.batch import Batch
 from shopify_app.ingest.bulk import apply_bulk_lines
 from shopify_app.ingest.ledger import rebook
 from shopify_app.ingest.order_details import apply_order_details
 from shopify_app.ingest.outcome import Outcome, PayloadRejected, WebhookBody
+from shopify_app.ingest.reading import TOPICS, read
+from shopify_app.ingest.snapshots import Applied, apply_snapshots
 from shopify_app.ingest.tombstones import key_of as tombstone_key
-from shopify_app.ingest.webhooks import TOPICS, apply_webhooks
+from shopify_app.ingest.webhooks import apply_batch, apply_webhooks
 
 __all__ = [
     "TOPICS",
+    "Applied",
+    "Batch",
     "Outcome",
     "PayloadRejected",
     "WebhookBody",
+    "apply_batch",
     "apply_bulk_lines",
     "apply_order_details",
+    "apply_snapshots",
     "apply_webhooks",
+    "checkout_token",
+    "read",
     "rebook",
     "tombstone_key",
 ]

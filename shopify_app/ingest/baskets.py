@@ -1,31 +1,35 @@
-"""Carts and checkouts, and how an order completes them."""
+"""Carts and checkouts, and what becomes of them: ordered, left behind, come back to."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from shopify_app import claims
+from shopify_app.database import clause
+from shopify_app.ingest import abandonment
+from shopify_app.ingest.abandonment import Sighting
 from shopify_app.ingest.freshness import Version
-from shopify_app.ingest.staging import Row, Target, json
+from shopify_app.ingest.staging import Row, Target, json, numbers
 from shopify_app.shopify import bulk_lines, payloads
 from shopify_app.shopify.scalars import Amount, added, number_of, optional_number, present
+from shopify_app.statements import run
 
 CARTS = Target("carts", ("shopify_id",), ("currency", "units", "total_price", "line_items"), versioned=True)
 
-_COMPLETED_AT = "coalesce(excluded.completed_at, held.completed_at)"
-_COMPLETION = {
-    "completed_at": _COMPLETED_AT,
-    "status": f"CASE WHEN {_COMPLETED_AT} IS NULL THEN 'open' ELSE 'completed' END",
+_MERGES = {
+    "completed_at": "coalesce(excluded.completed_at, held.completed_at)",
     # Webhooks name no number since 2026-04, bulk lines always.
     "shopify_id": "coalesce(excluded.shopify_id, held.shopify_id)",
 }
 _SHARED = (
-    "shopify_id", "status", "completed_at", "customer_shopify_id", "total_price", "subtotal_price",
+    "shopify_id", "completed_at", "customer_shopify_id", "total_price", "subtotal_price",
     "abandoned_checkout_url",
 )  # fmt: skip
 CHECKOUTS = Target(
@@ -33,9 +37,9 @@ CHECKOUTS = Target(
     ("token",),
     (*_SHARED, "cart_token", "email", "phone", "currency", "closed_at", "line_items"),
     versioned=True,
-    merges=_COMPLETION,
+    merges=_MERGES,
 )
-CHECKOUTS_FROM_BULK = Target("checkouts", ("token",), _SHARED, versioned=True, merges=_COMPLETION)
+CHECKOUTS_FROM_BULK = Target("checkouts", ("token",), _SHARED, versioned=True, merges=_MERGES)
 CHECKOUT_LINES = Target("checkouts", ("token",), ("line_items",))
 
 # …/checkouts/<token>/…, with a channel's two letters before the token in newer ones (ac, cn).
@@ -64,7 +68,6 @@ def checkout_row(body: payloads.Checkout, version: Version) -> Row:
         body.created_at,
         *version,
         body.id,
-        "completed" if body.completed_at else "open",
         body.completed_at,
         body.customer.id if body.customer else None,
         body.total_price,
@@ -82,11 +85,10 @@ def checkout_row(body: payloads.Checkout, version: Version) -> Row:
 def bulk_checkout_row(line: bulk_lines.Checkout, version: Version) -> Row:
     """Return a row of ``CHECKOUTS_FROM_BULK``."""
     return (
-        checkout_token(line),
+        checkout_token(line.id, line.abandoned_checkout_url),
         line.created_at,
         *version,
         number_of(line.id),
-        "completed" if line.completed_at else "open",
         line.completed_at,
         optional_number(line.customer.id if line.customer else None),
         bulk_lines.shop_amount(line.total_price_set),
@@ -95,10 +97,10 @@ def bulk_checkout_row(line: bulk_lines.Checkout, version: Version) -> Row:
     )
 
 
-def checkout_token(line: bulk_lines.Checkout) -> str:
-    """Return the token in the checkout's recovery address; without one its number stands in for it."""
-    found = _TOKEN_IN_URL.search(line.abandoned_checkout_url or "")
-    return found[1] if found else f"checkout-{number_of(line.id)}"
+def checkout_token(gid: str, url: str | None) -> str:
+    """Return the token in a checkout's recovery address; without one its number stands in for it."""
+    found = _TOKEN_IN_URL.search(url or "")
+    return found[1] if found else f"checkout-{number_of(gid)}"
 
 
 def apply_bulk_lines(
@@ -116,20 +118,66 @@ def apply_bulk_lines(
         "ids": list(of_checkout),
         "lines": [json(kept) for kept in of_checkout.values()],
     }
-    return len(session.execute(text(_ADD_LINES), values).all())
+    return len(session.execute(clause(_ADD_LINES), values).all())
 
 
-def complete(session: Session, tenant_id: int, touched: Mapping[str, Iterable[int | str]]) -> int:
-    """Mark as completed what an order's tokens name; returns the rows that changed.
+def bulk_line_rows(tokens: Mapping[int, str], lines: Iterable[bulk_lines.CheckoutLine]) -> list[Row]:
+    """Return rows of ``CHECKOUT_LINES`` for whole checkouts, of which ``tokens`` has those of the ones meant."""
+    kept: dict[str, list[dict[str, Any]]] = {token: [] for token in tokens.values()}
+    for line in lines:
+        if token := tokens.get(number_of(line.parent_id)):
+            kept[token].append(_kept_bulk_line(line))
+    return [(token, json(of_checkout)) for token, of_checkout in kept.items()]
 
-    ``touched`` names orders, carts and checkouts of this batch by key: either side may arrive first.
+
+@dataclass(frozen=True, kw_only=True)
+class Touched:
+    """What a batch told of baskets, or of what decides about them.
+
+    ``orders`` and ``buried`` (checkouts) are numbers; ``deleted`` checkouts' tokens.
     """
-    values: dict[str, Any] = {name: list(keys) for name, keys in touched.items()}
-    if not any(values.values()):
-        return 0
-    values["tenant"] = tenant_id
-    carts = session.execute(text(_COMPLETE_CARTS), values).all()
-    return len(carts) + len(session.execute(text(_COMPLETE_CHECKOUTS), values).all())
+
+    orders: Collection[int] = ()
+    carts: Sequence[Sighting] = ()
+    checkouts: Sequence[Sighting] = ()
+    deleted: Collection[int | str] = ()
+    buried: Collection[int] = ()
+
+
+def cart_sighting(token: str, body: payloads.Cart, version: Version) -> Sighting:
+    """Return when a cart was seen, and whether there was anything in it."""
+    return Sighting(token, _seen_at(version), any((line.quantity or 0) > 0 for line in present(body.line_items)))
+
+
+def checkout_sighting(token: str, body: payloads.Checkout, version: Version) -> Sighting:
+    """Return when a checkout was seen, and whether its customer had said how to be reached."""
+    return Sighting(token, _seen_at(version), bool(body.customer or body.email or body.phone))
+
+
+def bulk_checkout_sighting(line: bulk_lines.Checkout) -> Sighting:
+    """Return when a checkout was last touched; Shopify lists only those whose customer can be reached."""
+    return Sighting(checkout_token(line.id, line.abandoned_checkout_url), line.updated_at, at_stake=True)
+
+
+def settle(session: Session, tenant_id: int, touched: Touched, now: datetime) -> int:
+    """Write what becomes of the baskets that were told of or whose orders were; returns how many changed their state.
+
+    Either side may arrive first. The clock is asked to look again when the first of them would be abandoned.
+    """
+    carts: set[str | None] = {sighting.key for sighting in touched.carts}
+    checkouts: set[str | None] = {sighting.key for sighting in touched.checkouts}
+    checkouts.update(str(token) for token in touched.deleted)
+    for cart, checkout in _of_orders(session, tenant_id, touched.orders):
+        carts.add(cart)
+        checkouts.add(checkout)
+    for cart, checkout in _of_checkouts(session, tenant_id, checkouts, touched.buried):
+        carts.add(cart)
+        checkouts.add(checkout)
+    settled = abandonment.settle(session, tenant_id, abandonment.CARTS, carts, now, touched.carts)
+    settled += abandonment.settle(session, tenant_id, abandonment.CHECKOUTS, checkouts, now, touched.checkouts)
+    if settled.due_at is not None:
+        claims.put(session, claims.ABANDONMENT, tenant_id, due_at=settled.due_at)
+    return settled.changed
 
 
 def bury_by_number(session: Session, tenant_id: int, deleted: Mapping[int, Any]) -> int:
@@ -137,7 +185,28 @@ def bury_by_number(session: Session, tenant_id: int, deleted: Mapping[int, Any])
     if not deleted:
         return 0
     values = {"tenant": tenant_id, "ids": list(deleted), "instants": list(deleted.values())}
-    return len(session.execute(text(_BURY_BY_NUMBER), values).all())
+    return len(session.execute(clause(_BURY_BY_NUMBER), values).all())
+
+
+def _seen_at(version: Version) -> datetime | str | None:
+    return version.updated_at or version.triggered_at
+
+
+def _of_orders(session: Session, tenant_id: int, orders: Collection[int]) -> Sequence[tuple[Any, ...]]:
+    """Return the carts and checkouts we hold whose tokens these orders carry."""
+    if not orders:
+        return ()
+    return run(session, _TOKENS_OF_ORDERS, {"tenant": tenant_id, "orders": numbers(orders)})
+
+
+def _of_checkouts(
+    session: Session, tenant_id: int, tokens: Collection[str | None], numbers: Collection[int]
+) -> Sequence[tuple[Any, ...]]:
+    """Return the carts that these checkouts were begun from, and the tokens of those known by number."""
+    if not tokens and not numbers:
+        return ()
+    values = {"tenant": tenant_id, "tokens": list(tokens), "numbers": list(numbers)}
+    return run(session, _CARTS_OF_CHECKOUTS, values)
 
 
 def _line_price(line: payloads.BasketLine) -> Amount:
@@ -188,21 +257,17 @@ _ADD_LINES = """
     WHERE held.tenant_id = :tenant AND held.shopify_id = incoming.id AND held.backfill_id = :backfill
     RETURNING 1
 """
-_COMPLETE_CARTS = """
-    UPDATE carts SET status = 'completed', completed_at = o.processed_at
-    FROM orders AS o
-    WHERE carts.tenant_id = :tenant AND o.tenant_id = :tenant AND o.cart_token = carts.shopify_id
-      AND (o.shopify_id = ANY (CAST(:orders AS bigint[])) OR carts.shopify_id = ANY (CAST(:carts AS text[])))
-      AND carts.status <> 'completed'
-    RETURNING 1
+_TOKENS_OF_ORDERS = """
+    SELECT carts.shopify_id, checkouts.token FROM orders AS o
+    LEFT JOIN carts ON carts.tenant_id = :tenant AND carts.shopify_id = o.cart_token
+    LEFT JOIN checkouts ON checkouts.tenant_id = :tenant AND checkouts.token = o.checkout_token
+    WHERE o.tenant_id = :tenant AND o.shopify_id = ANY (CAST(:orders AS bigint[]))
+      AND (carts.shopify_id IS NOT NULL OR checkouts.token IS NOT NULL)
 """
-_COMPLETE_CHECKOUTS = """
-    UPDATE checkouts SET status = 'completed', completed_at = coalesce(completed_at, o.processed_at)
-    FROM orders AS o
-    WHERE checkouts.tenant_id = :tenant AND o.tenant_id = :tenant AND o.checkout_token = checkouts.token
-      AND (o.shopify_id = ANY (CAST(:orders AS bigint[])) OR checkouts.token = ANY (CAST(:checkouts AS text[])))
-      AND checkouts.status <> 'completed'
-    RETURNING 1
+_CARTS_OF_CHECKOUTS = """
+    SELECT cart_token, token FROM checkouts
+    WHERE tenant_id = :tenant
+      AND (token = ANY (CAST(:tokens AS text[])) OR shopify_id = ANY (CAST(:numbers AS bigint[])))
 """
 _BURY_BY_NUMBER = """
     UPDATE checkouts SET deleted_at = gone.deleted_at

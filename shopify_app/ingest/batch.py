@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shopify_app.ingest.customers import TagChange
-from shopify_app.ingest.freshness import Version
+from shopify_app.ingest.events import Told
+from shopify_app.ingest.freshness import Version, newest
+from shopify_app.ingest.orders import OrderTexts
+from shopify_app.ingest.outcome import WebhookBody
 from shopify_app.ingest.staging import Row
 from shopify_app.ingest.tombstones import Erased, Mark, marks
 from shopify_app.shopify import payloads, payloads_orders
@@ -17,6 +20,8 @@ from shopify_app.shopify import payloads, payloads_orders
 class Batch:
     """What the deliveries of a batch say, by what is done with it. Entities are (key, version, body)."""
 
+    deliveries: list[WebhookBody] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     customers: list[tuple[int, Version, payloads.Customer]] = field(default_factory=list)
     products: list[tuple[int, Version, payloads.Product]] = field(default_factory=list)
     orders: list[tuple[int, Version, payloads_orders.Order]] = field(default_factory=list)
@@ -32,6 +37,13 @@ class Batch:
     merged_customers: list[tuple[int, int]] = field(default_factory=list)
     deleted: dict[str, dict[int | str, datetime]] = field(default_factory=dict)
     deleted_checkout_numbers: dict[int, datetime] = field(default_factory=dict)
+    newest_orders: dict[int, tuple[Version, payloads_orders.Order]] = field(default_factory=dict)
+    order_texts: OrderTexts | None = None
+
+    def write_orders(self) -> None:
+        """Find the newest of each order and make them text, ready to be copied."""
+        self.newest_orders = newest(self.orders)
+        self.order_texts = OrderTexts.of(self.newest_orders) if self.newest_orders else None
 
     def people(self) -> Iterator[Mark]:
         """Yield whatever customers may be known again by."""
@@ -59,6 +71,7 @@ class Batch:
         for _, _, order in self.orders:
             if erased.order(order.id, _number(order.customer), order.email, order.phone):
                 order.customer = order.email = order.phone = None
+        self.write_orders()
         for _, _, checkout in self.checkouts:
             if erased.guest(_number(checkout.customer), checkout.email, checkout.phone):
                 checkout.customer = checkout.email = checkout.phone = checkout.abandoned_checkout_url = None

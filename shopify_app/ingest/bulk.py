@@ -7,7 +7,7 @@ newest that is known. A webhook that writes the parent in between takes the numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -15,34 +15,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shopify_app.ingest import baskets, customers, ledger, orders, products, refunds, tombstones
-from shopify_app.ingest.decoding import decode
+from shopify_app.ingest import baskets, customers, ledger, orders, products, refunds
 from shopify_app.ingest.freshness import Version, newest
-from shopify_app.ingest.outcome import Outcome, PayloadRejected
+from shopify_app.ingest.lines import Read, leave_out_erased, read_lines
+from shopify_app.ingest.outcome import Outcome
 from shopify_app.ingest.staging import Row, Target, merge, put, stage
-from shopify_app.ingest.tombstones import Erased, Mark, marks
 from shopify_app.models import Tenant
 from shopify_app.shopify import bulk_lines
-from shopify_app.shopify.scalars import number_of, optional_number
-
-_Read = dict[type[Any], list[Any]]
-
-# What a resource's file holds: the GraphQL type of a line → its shape.
-_SHAPES: MappingProxyType[str, MappingProxyType[str, type[Any]]] = MappingProxyType(
-    {
-        "customers": MappingProxyType({"Customer": bulk_lines.Customer}),
-        "products": MappingProxyType({"Product": bulk_lines.Product, "ProductVariant": bulk_lines.Variant}),
-        "orders": MappingProxyType({"Order": bulk_lines.Order, "LineItem": bulk_lines.Line}),
-        "checkouts": MappingProxyType(
-            {
-                "AbandonedCheckout": bulk_lines.Checkout,
-                "Checkout": bulk_lines.Checkout,
-                "AbandonedCheckoutLineItem": bulk_lines.CheckoutLine,
-                "CheckoutLineItem": bulk_lines.CheckoutLine,
-            }
-        ),
-    }
-)
 
 
 def apply_bulk_lines(  # noqa: PLR0917 - the room's verb: the doors pass these seven in this order
@@ -60,10 +39,8 @@ def apply_bulk_lines(  # noqa: PLR0917 - the room's verb: the doors pass these s
 
     Raises PayloadRejected for a line that cannot be mapped; nothing has been written then.
     """
-    read = _read(resource, lines)
-    erased = tombstones.find(session, tenant.id, key, _people(read))
-    if erased:
-        _leave_out(read, erased)
+    read = read_lines(resource, lines)
+    leave_out_erased(session, tenant.id, read, key)
     return _APPLY[resource](_Backfill(session, tenant, backfill_id, now), read)
 
 
@@ -92,55 +69,19 @@ class _Backfill:
             return []
         stage(self.session, target, rows)
         joined = (
-            f"JOIN {parents} AS parent ON parent.tenant_id = {self.tenant.id:d} AND parent.backfill_id = {self.id:d}"
-            f" AND parent.shopify_id = incoming.{target.columns[0]}"
+            f"JOIN {parents} AS parent ON parent.tenant_id = :tenant AND parent.backfill_id = :backfill"
+            f" AND parent.shopify_id = incoming.{target.all_columns[1]}"
         )
-        return merge(self.session, self.tenant.id, target, self.now, joined=joined)
+        return merge(self.session, self.tenant.id, target, self.now, joined=joined, backfill=self.id)
 
 
-def _read(resource: str, lines: Iterable[bytes]) -> _Read:
-    """Return the decoded lines by shape."""
-    shapes = _SHAPES[resource]
-    read: _Read = {shape: [] for shape in shapes.values()}
-    for line in lines:
-        kind = bulk_lines.kind_of(line)
-        shape = shapes.get(kind or "")
-        if shape is None:
-            raise PayloadRejected(None, "$.id", f"a line of {resource} cannot be of the type {kind}")
-        read[shape].append(decode(line, shape))
-    return read
-
-
-def _people(read: _Read) -> Iterator[Mark]:
-    for customer in read.get(bulk_lines.Customer, ()):
-        yield from marks(customer=number_of(customer.id))
-    for order in read.get(bulk_lines.Order, ()):
-        yield from marks(customer=_customer(order), order=number_of(order.id), email=order.email, phone=order.phone)
-    for checkout in read.get(bulk_lines.Checkout, ()):
-        yield from marks(customer=_customer(checkout))
-
-
-def _leave_out(read: _Read, erased: Erased) -> None:
-    """Drop customers who were erased and their checkouts; their orders stay, and are nobody's."""
-    for shape, whose in ((bulk_lines.Customer, lambda line: number_of(line.id)), (bulk_lines.Checkout, _customer)):
-        if shape in read:
-            read[shape] = [line for line in read[shape] if not erased.customer(whose(line))]
-    for order in read.get(bulk_lines.Order, ()):
-        if erased.order(number_of(order.id), _customer(order), order.email, order.phone):
-            order.customer = order.email = order.phone = None
-
-
-def _customer(line: bulk_lines.Order | bulk_lines.Checkout) -> int | None:
-    return optional_number(line.customer.id if line.customer else None)
-
-
-def _apply_customers(run: _Backfill, read: _Read) -> Outcome:
+def _apply_customers(run: _Backfill, read: Read) -> Outcome:
     rows = [customers.bulk_row(line, version) for version, line in run.newest(read[bulk_lines.Customer])]
     written = run.put(customers.FROM_BULK, rows)
     return Outcome(len(written), len(rows) - len(written))
 
 
-def _apply_products(run: _Backfill, read: _Read) -> Outcome:
+def _apply_products(run: _Backfill, read: Read) -> Outcome:
     rows = [products.bulk_row(line, version) for version, line in run.newest(read[bulk_lines.Product])]
     written = run.put(products.FROM_BULK, rows)
     products.forget_variants(run.session, run.tenant.id, written)
@@ -149,7 +90,7 @@ def _apply_products(run: _Backfill, read: _Read) -> Outcome:
     return Outcome(len(written) + len(children), len(rows) - len(written))
 
 
-def _apply_orders(run: _Backfill, read: _Read) -> Outcome:
+def _apply_orders(run: _Backfill, read: Read) -> Outcome:
     parents = [(orders.bulk_row(line, version), line) for version, line in run.newest(read[bulk_lines.Order])]
     rows = [row for row, _ in parents]
     written = {int(number) for number in run.put(orders.FROM_BULK, rows)}
@@ -160,7 +101,7 @@ def _apply_orders(run: _Backfill, read: _Read) -> Outcome:
     lines = {row[0]: row for row in map(orders.bulk_line_row, read[bulk_lines.Line])}
     children = set(run.put_children(orders.LINES, lines.values(), "orders"))
     touched = written | {row[1] for number, row in lines.items() if number in children}
-    completed = baskets.complete(run.session, run.tenant.id, {"orders": written, "carts": (), "checkouts": ()})
+    completed = baskets.settle(run.session, run.tenant.id, baskets.Touched(orders=written), run.now)
     return Outcome(
         rows_written=len(written) + count + len(children) + completed,
         stale=len(rows) - len(written),
@@ -169,16 +110,17 @@ def _apply_orders(run: _Backfill, read: _Read) -> Outcome:
     )
 
 
-def _apply_checkouts(run: _Backfill, read: _Read) -> Outcome:
+def _apply_checkouts(run: _Backfill, read: Read) -> Outcome:
     found = (baskets.bulk_checkout_row(line, version) for version, line in run.newest(read[bulk_lines.Checkout]))
     rows = {row[0]: row for row in found}
     written = run.put(baskets.CHECKOUTS_FROM_BULK, rows.values())
     lines = baskets.apply_bulk_lines(run.session, run.tenant.id, read[bulk_lines.CheckoutLine], run.id)
-    completed = baskets.complete(run.session, run.tenant.id, {"orders": (), "carts": (), "checkouts": written})
+    seen = [baskets.bulk_checkout_sighting(line) for line in read[bulk_lines.Checkout]]
+    completed = baskets.settle(run.session, run.tenant.id, baskets.Touched(checkouts=seen), run.now)
     return Outcome(len(written) + lines + completed, len(rows) - len(written))
 
 
-_APPLY: MappingProxyType[str, Callable[[_Backfill, _Read], Outcome]] = MappingProxyType(
+_APPLY: MappingProxyType[str, Callable[[_Backfill, Read], Outcome]] = MappingProxyType(
     {
         "customers": _apply_customers,
         "products": _apply_products,

@@ -13,14 +13,15 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from shopify_app.database import clause
 from shopify_app.ingest.freshness import PLACEHOLDER, Version
-from shopify_app.ingest.staging import Row, Target, array, put
+from shopify_app.ingest.staging import Row, Target, array, numbers, put
 from shopify_app.shopify import bulk_lines, payloads
 from shopify_app.shopify.payloads import Address
 from shopify_app.shopify.scalars import number_of
+from shopify_app.statements import run
 
 _WEBHOOK_COLUMNS = (
     "name", "first_name", "last_name", "email", "phone", "state", "country_code", "province_code", "city",
@@ -91,7 +92,8 @@ def webhook_row(body: payloads.Customer, version: Version) -> Row:
 
 
 def bulk_row(line: bulk_lines.Customer, version: Version) -> Row:
-    """Return a row of ``FROM_BULK``."""
+    """Return a row of ``FROM_BULK``; it was true when it was read, if that is known."""
+    told_at = version.triggered_at or line.updated_at
     address = line.default_address or bulk_lines.Address()
     email = line.default_email_address or bulk_lines.Email()
     phone = line.default_phone_number or bulk_lines.Phone()
@@ -109,16 +111,24 @@ def bulk_row(line: bulk_lines.Customer, version: Version) -> Row:
         address.province_code,
         address.city,
         line.locale,
-        line.updated_at,
+        told_at,
         array(line.tags),
-        line.updated_at,
+        told_at,
         lowered(email.marketing_state),
-        line.updated_at,
-        lowered(phone.sms_marketing_consent.state) if phone.sms_marketing_consent else None,
-        line.updated_at,
+        told_at,
+        _sms_consent(phone.sms_marketing_consent.state) if phone.sms_marketing_consent else None,
+        told_at,
         line.number_of_orders,
         line.amount_spent.amount if line.amount_spent else None,
     )
+
+
+def stamp(session: Session, tenant_id: int, customer_ids: Iterable[int], told_at: datetime) -> None:
+    """Note of customers who are held as they were at this moment that no earlier message about a part is news."""
+    changes = ", ".join(f"{at} = greatest({at}, :told_at)" for at in _GROUPS)
+    statement = f"UPDATE customers SET {changes} WHERE tenant_id = :tenant AND shopify_id = ANY (:customers)"
+    values = {"tenant": tenant_id, "customers": list(customer_ids), "told_at": told_at}
+    session.execute(clause(statement), values)
 
 
 def email_consent_row(body: payloads.EmailConsent, told_at: datetime | None) -> Row:
@@ -149,7 +159,7 @@ def change_tags(session: Session, tenant_id: int, changes: Iterable[TagChange], 
         _placeholder(session, tenant_id, change.customer_id, now)
         written += len(
             session.execute(
-                text(_ADD_TAGS if change.added else _REMOVE_TAGS),
+                clause(_ADD_TAGS if change.added else _REMOVE_TAGS),
                 {"tenant": tenant_id, "customer": change.customer_id, "tags": change.tags, "at": change.occurred_at},
             ).all()
         )
@@ -162,8 +172,8 @@ def merge_customers(session: Session, tenant_id: int, merged: Iterable[tuple[int
     for kept, gone in merged:
         _placeholder(session, tenant_id, gone, now)
         values = {"tenant": tenant_id, "kept": kept, "gone": gone, "now": now}
-        session.execute(text(_MERGE), values)
-        moved.update(session.execute(text(_REASSIGN), values).scalars())
+        session.execute(clause(_MERGE), values)
+        moved.update(session.execute(clause(_REASSIGN), values).scalars())
     return moved
 
 
@@ -176,12 +186,17 @@ def keep(session: Session, tenant_id: int, customer_ids: Iterable[int], now: dat
 def follow_merges(session: Session, tenant_id: int, order_ids: list[int]) -> None:
     """Give orders of customers who were merged away to the ones who were kept: an order may arrive after the merge."""
     if order_ids:
-        session.execute(text(_FOLLOW), {"tenant": tenant_id, "orders": order_ids})
+        run(session, _FOLLOW, {"tenant": tenant_id, "orders": numbers(order_ids)})
 
 
 def lowered(word: str | None) -> str | None:
     """Return a state as the webhooks write it; GraphQL writes the same in capitals."""
     return word.lower() if word else None
+
+
+def _sms_consent(word: str | None) -> str | None:
+    """Return a consent as the webhooks write it; GraphQL has a word of its own for nobody having asked."""
+    return "not_subscribed" if word == "NEVER_SUBSCRIBED" else lowered(word)
 
 
 def _name(first: str | None, last: str | None) -> str | None:
@@ -221,6 +236,6 @@ _REASSIGN = """
 """
 _FOLLOW = """
     UPDATE orders SET customer_shopify_id = gone.merged_into FROM customers AS gone
-    WHERE orders.tenant_id = :tenant AND orders.shopify_id = ANY (:orders) AND gone.tenant_id = :tenant
-      AND gone.shopify_id = orders.customer_shopify_id AND gone.merged_into IS NOT NULL
+    WHERE orders.tenant_id = :tenant AND orders.shopify_id = ANY (CAST(:orders AS bigint[]))
+      AND gone.tenant_id = :tenant AND gone.shopify_id = orders.customer_shopify_id AND gone.merged_into IS NOT NULL
 """

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from shopify_app.ingest.outcome import PayloadRejected
+from shopify_app.shopify.scalars import OutOfRange
 
 Body = TypeVar("Body")
 
@@ -18,11 +19,17 @@ def decode(payload: bytes, shape: type[Body], delivery_id: int | None = None) ->
     try:
         body: Body = _decoder(shape).decode(payload)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `")
-        raise PayloadRejected(delivery_id, path.rstrip("`") or "$", reason) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PayloadRejected(delivery_id, *_where_and_why(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadRejected(delivery_id, "$", f"not JSON: {error}") from error
     return body
+
+
+def _where_and_why(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return the JSON path of the field at fault and what is wrong with it; neither quotes its value."""
+    reason, _, path = str(error).partition(" - at `")
+    path = path.rstrip("`") or "$"
+    return (f"{path}.{error.__cause__.field}" if isinstance(error.__cause__, OutOfRange) else path), reason
 
 
 def _decoder(shape: type[Any]) -> msgspec.json.Decoder[Any]:

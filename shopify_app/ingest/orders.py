@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shopify_app.ingest.customers import lowered
 from shopify_app.ingest.freshness import Version
-from shopify_app.ingest.staging import Row, Target, array, put
+from shopify_app.ingest.staging import Row, Target, array, copy_text, merge_children, numbers, stage_text
 from shopify_app.shopify import bulk_lines, payloads_orders
 from shopify_app.shopify.payloads import Address, MaybeAddress, MoneyBag, tag_list
 from shopify_app.shopify.scalars import Amount, added, number_of, optional_number, present
+from shopify_app.statements import column
 
 _COLUMNS = (
     "name", "status", "financial_status", "fulfillment_status", "customer_shopify_id", "email", "phone",
@@ -34,14 +35,14 @@ FROM_BULK = Target(
 )
 LINES = Target(
     "order_lines",
-    ("shopify_id",),
+    ("shopify_id", "order_shopify_id"),
     (
-        "order_shopify_id", "product_shopify_id", "variant_shopify_id", "title", "variant_title", "sku", "vendor",
+        "product_shopify_id", "variant_shopify_id", "title", "variant_title", "sku", "vendor",
         "quantity", "current_quantity", "price", "discount", "tax", "gift_card",
     ),
 )  # fmt: skip
 SHIPPING_LINES = Target(
-    "order_shipping_lines", ("shopify_id",), ("order_shopify_id", "title", "price", "discount", "tax")
+    "order_shipping_lines", ("shopify_id", "order_shopify_id"), ("title", "price", "discount", "tax")
 )
 
 # GraphQL's words for a fulfillment status, where they are not the webhooks' in capitals.
@@ -178,19 +179,77 @@ def bulk_line_row(line: bulk_lines.Line) -> Row:
     )
 
 
+Newest = Mapping[int, tuple[Version, payloads_orders.Order]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderTexts:
+    """Orders as the rows of three targets, in COPY's text format; empty where there is no row."""
+
+    orders: str
+    lines: str
+    shipping_lines: str
+
+    @classmethod
+    def of(cls, bodies: Newest) -> OrderTexts:
+        """Write the rows of the newest version of each order, a line once however often its order names it."""
+        lines = {row[:2]: row for _, body in bodies.values() for row in line_rows(body)}
+        shipping = {row[:2]: row for _, body in bodies.values() for row in shipping_rows(body)}
+        return cls(
+            orders=copy_text(webhook_row(body, version) for version, body in bodies.values()),
+            lines=copy_text(lines.values()),
+            shipping_lines=copy_text(shipping.values()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written of a batch of orders, and the refunds found on those that are no older than what is held.
+
+    ``new`` are those of the ``changed`` orders that nobody had told us of before; ``stale`` counts the others' bodies.
+    """
+
+    rows: int = 0
+    stale: int = 0
+    changed: set[int] = field(default_factory=set)
+    new: frozenset[int] = frozenset()
+    refunds: list[payloads_orders.Refund] = field(default_factory=list)
+
+
 def apply_lines(
-    session: Session, tenant_id: int, bodies: Iterable[payloads_orders.Order], now: datetime
+    session: Session, tenant_id: int, bodies: Newest, texts: OrderTexts, now: datetime, *, new: set[int]
 ) -> tuple[int, set[int]]:
     """Let these be all lines and shipping charges of these orders; returns the rows and the orders that changed."""
-    changed: list[int] = []
-    bodies = list(bodies)
-    for target, rows_of in ((LINES, line_rows), (SHIPPING_LINES, shipping_rows)):
-        rows = {row[0]: row for body in bodies for row in rows_of(body)}
-        values = {"tenant": tenant_id, "orders": [body.id for body in bodies], "lines": list(rows)}
-        changed += session.execute(text(_DROP_OTHERS.format(table=target.table)), values).scalars()
-        written = set(put(session, tenant_id, target, rows.values(), now))
-        changed += (row[1] for row in rows.values() if row[0] in written)
-    return len(changed), set(changed)
+    written, changed = 0, set[int]()
+    held = [body for number, (_, body) in bodies.items() if number not in new]
+    for target, rows, rows_of in (
+        (LINES, texts.lines, line_rows),
+        (SHIPPING_LINES, texts.shipping_lines, shipping_rows),
+    ):
+        dropped = _drop_others(session, tenant_id, target, held, rows_of) if held else []
+        parents: list[int] = []
+        if rows:
+            stage_text(session, target, rows)
+            parents = merge_children(session, tenant_id, target, now, "order_shopify_id")
+        written += len(dropped) + len(parents)
+        changed.update(dropped, parents)
+    return written, changed
+
+
+def _drop_others(
+    session: Session,
+    tenant_id: int,
+    target: Target,
+    bodies: list[payloads_orders.Order],
+    rows_of: Callable[[payloads_orders.Order], Iterator[Row]],
+) -> list[int]:
+    """Drop what the bodies no longer list; returns the order of each row that went."""
+    values = {
+        "tenant": tenant_id,
+        "orders": numbers(body.id for body in bodies),
+        "lines": numbers(row[0] for body in bodies for row in rows_of(body)),
+    }
+    return column(session, _DROP_OTHERS.format(table=target.table), values)
 
 
 def charged(line: payloads_orders.ShippingLine) -> Amount:
@@ -222,7 +281,7 @@ def _presentment(bag: MoneyBag | None) -> Amount | None:
 
 
 _DROP_OTHERS = """
-    DELETE FROM {table} WHERE tenant_id = :tenant AND order_shopify_id = ANY (:orders)
+    DELETE FROM {table} WHERE tenant_id = :tenant AND order_shopify_id = ANY (CAST(:orders AS bigint[]))
       AND shopify_id <> ALL (CAST(:lines AS bigint[]))
     RETURNING order_shopify_id
 """

@@ -15,6 +15,7 @@ class WebhookBody:
     payload: bytes
     triggered_at: datetime | None
     received_at: datetime
+    event_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Outcome:
     ``stale`` the entities that were no newer than what is held. ``days`` are the days of the shop's calendar whose
     totals follow no longer, already marked for ``rollups``. ``details_wanted`` names orders whose refund lines or
     edit amounts are only with Shopify. ``told_of_erased`` names deliveries whose bodies speak of customers who were
-    erased, and must not be kept.
+    erased, and must not be kept; ``repeats`` those that told of an event as another one had before.
     """
 
     rows_written: int = 0
@@ -33,6 +34,7 @@ class Outcome:
     days: frozenset[date] = frozenset()
     details_wanted: frozenset[int] = frozenset()
     told_of_erased: frozenset[int] = frozenset()
+    repeats: frozenset[int] = frozenset()
 
     def __add__(self, other: Outcome) -> Outcome:
         """Return the outcome of both."""
@@ -42,6 +44,7 @@ class Outcome:
             self.days | other.days,
             self.details_wanted | other.details_wanted,
             self.told_of_erased | other.told_of_erased,
+            self.repeats | other.repeats,
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from shopify_app.database import clause
 from shopify_app.ingest.customers import lowered
 from shopify_app.ingest.freshness import Version
 from shopify_app.ingest.staging import Row, Target, accepted, array, merge, put, stage
@@ -97,10 +97,16 @@ def apply_products(
     return len(written) + len(variants), len(bodies) - len(current)
 
 
+def keep_variants(session: Session, tenant_id: int, product_ids: list[int], variant_ids: list[int]) -> set[int]:
+    """Drop all variants of these products but these; returns the products that had others."""
+    values = {"tenant": tenant_id, "products": product_ids, "variants": variant_ids}
+    return set(session.execute(clause(f"{_DROP_OTHERS} RETURNING product_shopify_id"), values).scalars())
+
+
 def forget_variants(session: Session, tenant_id: int, product_ids: list[int | str]) -> None:
     """Drop the variants of products that a bulk line has just written: the lines of those left follow."""
     if product_ids:
-        session.execute(text(_DROP_ALL), {"tenant": tenant_id, "products": product_ids})
+        session.execute(clause(_DROP_ALL), {"tenant": tenant_id, "products": product_ids})
 
 
 def _variant_rows(body: payloads.Product) -> Iterator[Row]:
@@ -123,7 +129,7 @@ def _variant_rows(body: payloads.Product) -> Iterator[Row]:
 def _variant_ids(body: payloads.Product) -> set[int]:
     """Return the ids of all variants the product has; the body shows a hundred of them and names the others."""
     named = (gid.admin_graphql_api_id for gid in present(body.variant_gids))
-    numbers = {number_of(gid) for gid in named if gid and gid.rpartition("/")[2].isdecimal()}
+    numbers = {number_of(gid) for gid in named if gid}
     return numbers | {variant.id for variant in present(body.variants) if variant.id is not None}
 
 
@@ -134,11 +140,11 @@ def _drop_variants(session: Session, tenant_id: int, bodies: Iterable[payloads.P
         if body.variants is not None:
             products.append(body.id)
             variants.extend(_variant_ids(body))
-    session.execute(text(_DROP_OTHERS), {"tenant": tenant_id, "products": products, "variants": variants})
+    session.execute(clause(_DROP_OTHERS), {"tenant": tenant_id, "products": products, "variants": variants})
 
 
 def _reprice(session: Session, tenant_id: int, products: list[int]) -> None:
-    session.execute(text(_REPRICE), {"tenant": tenant_id, "products": products})
+    session.execute(clause(_REPRICE), {"tenant": tenant_id, "products": products})
 
 
 _DROP_ALL = "DELETE FROM product_variants WHERE tenant_id = :tenant AND product_shopify_id = ANY (:products)"

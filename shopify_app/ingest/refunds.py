@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from shopify_app.database import clause
 from shopify_app.ingest.customers import lowered
 from shopify_app.ingest.freshness import PLACEHOLDER
 from shopify_app.ingest.staging import Row, Target, put
@@ -58,7 +58,7 @@ def write_refunds(
     written += put(session, tenant_id, LINES, lines, now)
     counts = Counter(line[0] for line in lines)
     values = {"tenant": tenant_id, "refunds": list(order_of), "counts": [counts[refund] for refund in order_of]}
-    written += session.execute(text(_DROP_LINES), values).scalars()
+    written += session.execute(clause(_DROP_LINES), values).scalars()
     return len(written), {order_of[refund] for refund in written}
 
 
@@ -89,6 +89,12 @@ def detail_rows(order_id: int, refund: details.Refund, now: datetime) -> tuple[R
         now,
     )
     return row, [_detail_line(number, place, line) for place, line in enumerate(refund.refund_line_items.nodes)]
+
+
+def unread(session: Session, tenant_id: int, order_ids: Iterable[int]) -> set[int]:
+    """Return those of these orders that have a refund of which only the header is known."""
+    values = {"tenant": tenant_id, "orders": list(order_ids)}
+    return set(session.execute(clause(_UNREAD), values).scalars())
 
 
 def apply_edits(
@@ -131,7 +137,7 @@ def replace_edits(
         "line_edits": [row[0] for row in edits[1]],
         "lines": [row[1] for row in edits[1]],
     }
-    changed = sum(len(session.execute(text(drop), values).all()) for drop in (_DROP_EDIT_LINES, _DROP_EDITS))
+    changed = sum(len(session.execute(clause(drop), values).all()) for drop in (_DROP_EDIT_LINES, _DROP_EDITS))
     for target, rows in zip((EDITS, EDIT_LINES), edits, strict=True):
         changed += len(put(session, tenant_id, target, rows, now))
     return changed
@@ -210,12 +216,12 @@ def _held_edits(session: Session, tenant_id: int, rows: list[Row]) -> set[int]:
     """Return the edits that are held, under their own number or as another edit of that order at that moment."""
     ids, orders, instants = ([row[place] for row in rows] for place in range(3))
     values = {"tenant": tenant_id, "ids": ids, "orders": orders, "instants": instants}
-    return set(session.execute(text(_HELD_EDITS), values).scalars())
+    return set(session.execute(clause(_HELD_EDITS), values).scalars())
 
 
 def _mark_edited(session: Session, tenant_id: int, orders: set[int]) -> None:
     values = {"tenant": tenant_id, "orders": sorted(orders), "placeholder": PLACEHOLDER}
-    session.execute(text(_MARK_EDITED), values)
+    session.execute(clause(_MARK_EDITED), values)
 
 
 _DROP_LINES = """
@@ -223,6 +229,10 @@ _DROP_LINES = """
     USING unnest(CAST(:refunds AS bigint[]), CAST(:counts AS integer[])) AS known (refund_id, count)
     WHERE line.tenant_id = :tenant AND line.refund_shopify_id = known.refund_id AND line.position >= known.count
     RETURNING line.refund_shopify_id
+"""
+_UNREAD = """
+    SELECT order_shopify_id FROM refunds
+    WHERE tenant_id = :tenant AND order_shopify_id = ANY (CAST(:orders AS bigint[])) AND lines_read_at IS NULL
 """
 _HELD_EDITS = """
     SELECT incoming.id

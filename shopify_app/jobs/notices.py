@@ -35,11 +35,20 @@ class Consequences:
     settle: bool = False
     backfills: set[int] = field(default_factory=set)
 
+    def __add__(self, other: Consequences) -> Consequences:
+        """Return the consequences of both."""
+        return Consequences(
+            rollups=self.rollups or other.rollups,
+            order_details=self.order_details or other.order_details,
+            settle=self.settle or other.settle,
+            backfills=self.backfills | other.backfills,
+        )
+
 
 def _uninstalled(session: Session, tenant: Tenant, notice: Kept, now: datetime, _result: Consequences) -> None:
     """Forget the token and end the work that needs one; the data stays until ``shop/redact``."""
     _naming(tenant, notice, notices.ShopNotice)
-    if tenants.uninstall(session, tenant.id, now, triggered_at=notice.triggered_at or notice.received_at):
+    if tenants.uninstall(session, tenant.id, now, triggered_at=_told_at(notice)):
         _stop_work(session, tenant.id, now, "The store has uninstalled the app.")
         claims.put_all(session, claims.PRIVACY, tenant.id, privacy.awaiting_uninstall(session, tenant.id), due_at=now)
 
@@ -47,7 +56,7 @@ def _uninstalled(session: Session, tenant: Tenant, notice: Kept, now: datetime, 
 def _scopes_updated(session: Session, tenant: Tenant, notice: Kept, now: datetime, result: Consequences) -> None:
     """Take down what is granted; other scopes mean other webhooks and more or less history."""
     granted = _naming(tenant, notice, notices.ScopesNotice).current
-    if tenants.update_scopes(session, tenant.id, granted):
+    if tenants.update_scopes(session, tenant.id, granted, _told_at(notice)):
         # A history that is under way was asked for with the scopes before, and would leave out what is new.
         _stop_work(session, tenant.id, now, "Other access was granted meanwhile; it is read anew.")
         claims.put(session, claims.SETTLE, tenant.id, due_at=now)
@@ -56,7 +65,8 @@ def _scopes_updated(session: Session, tenant: Tenant, notice: Kept, now: datetim
 
 def _shop_updated(session: Session, tenant: Tenant, notice: Kept, now: datetime, _result: Consequences) -> None:
     """Take down the shop's facts; another time zone puts every sale on another day."""
-    if tenants.update_shop(tenant, _naming(tenant, notice, notices.ShopNotice)):
+    shop = _naming(tenant, notice, notices.ShopNotice)
+    if tenants.update_shop(tenant, shop, shop.updated_at or _told_at(notice)):
         session.flush()
         rollups.rebuild(session, tenant, now)
 
@@ -79,6 +89,10 @@ def _naming(tenant: Tenant, notice: Kept, kind: type[AboutShop]) -> AboutShop:
     if not notices.names_shop(body, domain=tenant.store_url, shopify_id=tenant.shopify_id):
         raise NotThisShop
     return body
+
+
+def _told_at(notice: Kept) -> datetime:
+    return notice.triggered_at or notice.received_at
 
 
 def _stop_work(session: Session, tenant_id: int, now: datetime, reason: str) -> None:

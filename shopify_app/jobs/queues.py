@@ -30,17 +30,29 @@ DRAIN = "shopify_app.jobs.inbox.drain"
 ADVANCE = "shopify_app.jobs.backfill.advance"
 READ_DETAILS = "shopify_app.jobs.details.read"
 REFRESH = "shopify_app.jobs.rollups.refresh"
+ABANDON = "shopify_app.jobs.abandonment.sweep"
 SETTLE = "shopify_app.jobs.tenants.settle"
 RENEW_EXPIRING = "shopify_app.jobs.tokens.renew_expiring"
 RECONCILE = "shopify_app.jobs.subscriptions.reconcile"
 RECONCILE_ALL = "shopify_app.jobs.subscriptions.reconcile_all"
+CHECK = "shopify_app.jobs.reconcile.check"
+CHECK_ALL = "shopify_app.jobs.reconcile.check_all"
+PLAN_CHECK = "shopify_app.jobs.reconcile.plan"
 FULFIL = "shopify_app.jobs.privacy.fulfil"
+EXPIRE = "shopify_app.jobs.retention.expire"
 TICK = "shopify_app.jobs.schedule.tick"
 
 # In the order a worker looks at them: a webhook waits for no backfill.
 INBOX, DEFAULT, BACKFILL = "inbox", "default", "backfill"
 NAMES = (INBOX, DEFAULT, BACKFILL)
-QUEUE_OF = {DRAIN: INBOX, ADVANCE: BACKFILL, READ_DETAILS: BACKFILL, RECONCILE: BACKFILL}
+QUEUE_OF = {
+    DRAIN: INBOX,
+    ADVANCE: BACKFILL,
+    READ_DETAILS: BACKFILL,
+    RECONCILE: BACKFILL,
+    CHECK: BACKFILL,
+    EXPIRE: BACKFILL,
+}
 
 JOB_TIMEOUT = 180  # seconds; jobs divide their work into slices far shorter than that
 KEEP_FAILED = 24 * 60 * 60
@@ -124,12 +136,16 @@ def begun(job: Job) -> None:
 class Bell:
     """Tells the workers that the inbox has something for them, from a thread of its own.
 
-    Rings that come while one is being passed on become one. A Redis that is down is tried again, ever less often;
+    Rings that come while one is being passed on, or within ``rest`` seconds after it, become one: passing one on takes
+    a good part of the time that keeping a webhook takes. A Redis that is down is tried again, ever less often;
     no ring is needed for a delivery to be applied in the end, since the clock looks too.
     """
 
-    def __init__(self, queues: Queues, *, first_wait: float = 0.2, longest_wait: float = 5.0) -> None:
+    def __init__(
+        self, queues: Queues, *, first_wait: float = 0.2, longest_wait: float = 5.0, rest: float = 0.1
+    ) -> None:
         self._queues = queues
+        self._rest = rest
         self._waits = (first_wait, longest_wait)
         self._rope: _Rope | None = None
 
@@ -161,6 +177,7 @@ class Bell:
             rope.pulled.wait()
             rope.pulled.clear()
             self._until_heard(rope)
+            rope.cut.wait(self._rest)
 
     def _until_heard(self, rope: _Rope) -> None:
         wait, longest = self._waits

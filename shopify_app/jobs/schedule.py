@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 from shopify_app import claims, inbox
 from shopify_app.database import operations
 from shopify_app.jobs.queues import (
+    ABANDON,
     ADVANCE,
+    CHECK,
+    CHECK_ALL,
     DRAIN,
+    EXPIRE,
     FULFIL,
     READ_DETAILS,
     RECONCILE_ALL,
@@ -40,6 +44,8 @@ class Entry:
 SCHEDULE = (
     Entry("tick", TICK, 5),
     Entry("renew-expiring-tokens", RENEW_EXPIRING, 24 * 60 * 60),
+    Entry("check-what-is-held", CHECK_ALL, 5 * 60),
+    Entry("expire-deliveries", EXPIRE, 60 * 60),
     Entry("reconcile-webhooks", RECONCILE_ALL, 24 * 60 * 60),
 )
 
@@ -52,6 +58,10 @@ def _of_backfill(due: Due) -> dict[str, int]:
     return {"tenant_id": due.tenant_id, "backfill_id": due.subject}
 
 
+def _of_check(due: Due) -> dict[str, int]:
+    return {"tenant_id": due.tenant_id, "reconciliation_id": due.subject}
+
+
 def _of_request(due: Due) -> dict[str, int]:
     return {"tenant_id": due.tenant_id, "request_id": due.subject}
 
@@ -60,9 +70,11 @@ def _of_request(due: Due) -> dict[str, int]:
 WORK: dict[str, tuple[str, Callable[[Due], dict[str, int]]]] = {
     claims.BACKFILL: (ADVANCE, _of_backfill),
     claims.PRIVACY: (FULFIL, _of_request),
+    claims.RECONCILE: (CHECK, _of_check),
     claims.ORDER_DETAILS: (READ_DETAILS, _of_tenant),
     claims.ROLLUPS: (REFRESH, _of_tenant),
     claims.SETTLE: (SETTLE, _of_tenant),
+    claims.ABANDONMENT: (ABANDON, _of_tenant),
 }
 
 

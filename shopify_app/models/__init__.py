@@ -4,7 +4,7 @@ from shopify_app.models.accounts import Account, AccountSession, Invitation, Mem
 from shopify_app.models.backfills import Backfill, WebhookSubscription
 from shopify_app.models.carts import Cart, Checkout
 from shopify_app.models.customers import Customer
-from shopify_app.models.inbox import Claim, Delivery
+from shopify_app.models.inbox import AppliedEvent, Claim, Delivery
 from shopify_app.models.operators import AuditEntry, Operator, OperatorSession
 from shopify_app.models.orders import (
     Order,
@@ -17,12 +17,14 @@ from shopify_app.models.orders import (
 )
 from shopify_app.models.privacy import DataExport, PrivacyRequest, Tombstone
 from shopify_app.models.products import Product, ProductVariant
+from shopify_app.models.reconciliations import DriftSummary, Reconciliation
 from shopify_app.models.sales import DayTotal, DirtyDay, RollupState, Sale
 from shopify_app.models.tenants import OfflineToken, Tenant
 
 __all__ = [
     "Account",
     "AccountSession",
+    "AppliedEvent",
     "AuditEntry",
     "Backfill",
     "Cart",
@@ -33,6 +35,7 @@ __all__ = [
     "DayTotal",
     "Delivery",
     "DirtyDay",
+    "DriftSummary",
     "Invitation",
     "Membership",
     "OfflineToken",
@@ -46,6 +49,7 @@ __all__ = [
     "PrivacyRequest",
     "Product",
     "ProductVariant",
+    "Reconciliation",
     "Refund",
     "RefundLine",
     "RollupState",

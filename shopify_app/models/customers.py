@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, Index, Integer, Numeric, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shopify_app.database import Model
-from shopify_app.models.base import TENANT, Instant, ShopifyKey, TenantKey, Versioned, own_id
+from shopify_app.models.base import TENANT, Instant, OwnerKey, ShopifyKey, Versioned, own_id
 
 
 class Customer(Versioned, Model):
@@ -20,7 +20,7 @@ class Customer(Versioned, Model):
     __tablename__ = "customers"
     __table_args__ = (Index("uq_customers_tenant_id_id", "tenant_id", "id", unique=True), {"info": TENANT})
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     shopify_id: Mapped[ShopifyKey]
     id: Mapped[int] = own_id("customers")
     name: Mapped[str | None] = mapped_column(Text)

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Boolean, Index, Integer, Numeric, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shopify_app.database import Model
-from shopify_app.models.base import TENANT, Instant, Money, ShopifyId, ShopifyKey, TenantKey, Versioned, own_id
+from shopify_app.models.base import TENANT, Instant, Money, OwnerKey, ShopifyId, ShopifyKey, Versioned, own_id
 
 
 class Order(Versioned, Model):
@@ -28,7 +28,7 @@ class Order(Versioned, Model):
         {"info": TENANT},
     )
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     shopify_id: Mapped[ShopifyKey]
     id: Mapped[int] = own_id("orders")
     name: Mapped[str | None] = mapped_column(Text)
@@ -66,11 +66,11 @@ class OrderLine(Model):
     """A line of an order. ``discount`` and ``tax`` are for the whole ``quantity``, order-level shares included."""
 
     __tablename__ = "order_lines"
-    __table_args__ = (Index("ix_order_lines_order", "tenant_id", "order_shopify_id"), {"info": TENANT})
+    __table_args__ = ({"info": TENANT},)
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
+    order_shopify_id: Mapped[ShopifyKey]
     shopify_id: Mapped[ShopifyKey]
-    order_shopify_id: Mapped[ShopifyId]
     product_shopify_id: Mapped[ShopifyId | None]
     variant_shopify_id: Mapped[ShopifyId | None]
     title: Mapped[str | None] = mapped_column(Text)
@@ -89,11 +89,11 @@ class OrderShippingLine(Model):
     """A shipping charge: ``price`` before and ``discount`` off it, and its tax."""
 
     __tablename__ = "order_shipping_lines"
-    __table_args__ = (Index("ix_order_shipping_lines_order", "tenant_id", "order_shopify_id"), {"info": TENANT})
+    __table_args__ = ({"info": TENANT},)
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
+    order_shopify_id: Mapped[ShopifyKey]
     shopify_id: Mapped[ShopifyKey]
-    order_shopify_id: Mapped[ShopifyId]
     title: Mapped[str | None] = mapped_column(Text)
     price: Mapped[Money]
     discount: Mapped[Money]
@@ -106,7 +106,7 @@ class OrderEdit(Model):
     __tablename__ = "order_edits"
     __table_args__ = (Index("ix_order_edits_order", "tenant_id", "order_shopify_id"), {"info": TENANT})
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     shopify_id: Mapped[ShopifyKey]
     order_shopify_id: Mapped[ShopifyId]
     happened_at: Mapped[Instant]
@@ -118,7 +118,7 @@ class OrderEditLine(Model):
     __tablename__ = "order_edit_lines"
     __table_args__ = ({"info": TENANT},)
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     edit_shopify_id: Mapped[ShopifyKey]
     order_line_shopify_id: Mapped[ShopifyKey]
     delta: Mapped[int] = mapped_column(Integer)
@@ -137,7 +137,7 @@ class Refund(Model):
         {"info": TENANT},
     )
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     shopify_id: Mapped[ShopifyKey]
     id: Mapped[int] = own_id("refunds")
     order_shopify_id: Mapped[ShopifyId]
@@ -155,7 +155,7 @@ class RefundLine(Model):
     __tablename__ = "refund_lines"
     __table_args__ = ({"info": TENANT},)
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     refund_shopify_id: Mapped[ShopifyKey]
     position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     shopify_id: Mapped[ShopifyId | None]

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, Index, Integer, Numeric, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shopify_app.database import Model
-from shopify_app.models.base import TENANT, Instant, ShopifyId, ShopifyKey, TenantKey, Versioned, own_id
+from shopify_app.models.base import TENANT, Instant, OwnerKey, ShopifyId, ShopifyKey, Versioned, own_id
 
 
 class Product(Versioned, Model):
@@ -17,7 +17,7 @@ class Product(Versioned, Model):
     __tablename__ = "products"
     __table_args__ = (Index("uq_products_tenant_id_id", "tenant_id", "id", unique=True), {"info": TENANT})
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     shopify_id: Mapped[ShopifyKey]
     id: Mapped[int] = own_id("products")
     title: Mapped[str | None] = mapped_column(Text)
@@ -36,7 +36,7 @@ class ProductVariant(Model):
     __tablename__ = "product_variants"
     __table_args__ = (Index("ix_product_variants_product", "tenant_id", "product_shopify_id"), {"info": TENANT})
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     shopify_id: Mapped[ShopifyKey]
     product_shopify_id: Mapped[ShopifyId]
     title: Mapped[str | None] = mapped_column(Text)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Date, Index, Integer, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shopify_app.database import Model
-from shopify_app.models.base import TENANT, CreatedNow, Instant, Money, ShopifyId, TenantKey, own_id
+from shopify_app.models.base import TENANT, CreatedNow, Instant, Money, OwnerKey, ShopifyId, TenantKey, own_id
 
 
 class Sale(Model):
@@ -21,17 +21,16 @@ class Sale(Model):
     __tablename__ = "sales"
     __table_args__ = (
         Index("ix_sales_order", "tenant_id", "order_shopify_id"),
-        Index("ix_sales_day_on", "tenant_id", "day_on"),
         {"info": TENANT},
     )
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
+    day_on: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     id: Mapped[int] = own_id("sales", primary_key=True)
     order_shopify_id: Mapped[ShopifyId]
     kind: Mapped[str] = mapped_column(Text)
     line_type: Mapped[str] = mapped_column(Text)
     happened_at: Mapped[Instant]
-    day_on: Mapped[dt.date] = mapped_column(Date)
     customer_shopify_id: Mapped[ShopifyId | None]
     order_line_shopify_id: Mapped[ShopifyId | None]
     product_shopify_id: Mapped[ShopifyId | None]
@@ -50,7 +49,7 @@ class DirtyDay(Model):
     __tablename__ = "dirty_days"
     __table_args__ = ({"info": TENANT},)
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     day_on: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     marked_at: Mapped[CreatedNow]
 
@@ -61,7 +60,7 @@ class DayTotal(Model):
     __tablename__ = "day_totals"
     __table_args__ = ({"info": TENANT},)
 
-    tenant_id: Mapped[TenantKey]
+    tenant_id: Mapped[OwnerKey]
     day_on: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     orders: Mapped[int] = mapped_column(Integer)
     units: Mapped[int] = mapped_column(Integer)

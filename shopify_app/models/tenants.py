@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Text, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shopify_app.database import Model
@@ -33,6 +33,9 @@ class Tenant(Model):
     time_zone: Mapped[str] = mapped_column(Text, server_default="UTC")
     locale: Mapped[str] = mapped_column(Text, server_default="en")
     plan: Mapped[str | None] = mapped_column(Text)
+    # How long a cart or a checkout may be left alone before it counts as abandoned.
+    abandonment_minutes: Mapped[int] = mapped_column(Integer, server_default="60")
+    described_at: Mapped[Instant | None]  # when the shop's facts were last told of, by Shopify's own time of them
     created_at: Mapped[CreatedNow]
     installed_at: Mapped[Instant | None]  # null: somebody's claim, which proves nothing about owning the store
     uninstalled_at: Mapped[Instant | None]
@@ -52,6 +55,7 @@ class OfflineToken(Model):
     refresh_token: Mapped[bytes | None]
     refresh_expires_at: Mapped[Instant | None]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    scopes_at: Mapped[Instant | None]  # when they were granted, as far as we were told
     obtained_at: Mapped[Instant]
     leased_until: Mapped[Instant | None]  # one process refreshes at a time
     failed_at: Mapped[Instant | None]  # Shopify refused for good: the merchant has to open the app again

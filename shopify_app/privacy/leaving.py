@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, or_, select
 
-from shopify_app.models import Claim, Delivery, Tenant
+from shopify_app.models import AppliedEvent, Claim, Delivery, Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Select, Table
     from sqlalchemy.orm import Session
 
@@ -52,13 +54,21 @@ def erase_store(session: Session, tenant: Tenant) -> int:
     before = sum(_counts(session, tenant_id, store_url).values())
     session.execute(delete(Delivery).where(or_(Delivery.tenant_id == tenant_id, Delivery.shop_domain == store_url)))
     session.execute(delete(Claim).where(Claim.tenant_id == tenant_id))
-    # Every other table's rows follow the tenant's (ON DELETE CASCADE).
+    session.execute(delete(AppliedEvent).where(AppliedEvent.tenant_id == tenant_id))
+    for table in _of_stores():
+        session.execute(delete(table).where(table.c.tenant_id == tenant_id))
+    # What is left of others' rows, of members and tokens, follows the tenant's (ON DELETE CASCADE).
     session.execute(delete(Tenant).where(Tenant.id == tenant_id), execution_options={"synchronize_session": False})
     session.expunge(tenant)
     left = {name: count for name, count in _counts(session, tenant_id, store_url).items() if count}
     if left:
         raise RowsLeft(f"rows are left in {', '.join(sorted(left))}")
     return before
+
+
+def _of_stores() -> Iterator[Table]:
+    """Yield the tables of the class tenant, children first."""
+    yield from (table for table in reversed(Tenant.metadata.sorted_tables) if table.info["table_class"] == "tenant")
 
 
 def _counts(session: Session, tenant_id: int, store_url: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from shopify_app.shopify.domains import store_url
-from shopify_app.shopify.scalars import ShopifyId, present
+from shopify_app.shopify.scalars import Plain, ShopifyId, present
 
 DATA_REQUEST, CUSTOMER_REDACT, SHOP_REDACT = "customers/data_request", "customers/redact", "shop/redact"
 
@@ -21,8 +21,8 @@ class Person(msgspec.Struct, frozen=True):
     """The customer a request is about; any part may be missing."""
 
     id: ShopifyId | None = None
-    email: str | None = None
-    phone: str | None = None
+    email: Plain | None = None
+    phone: Plain | None = None
 
 
 class Numbered(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ def decode(topic: str, payload: bytes, shop_domain: str) -> Request:
     """
     try:
         request: Request = msgspec.json.decode(payload, type=SHAPES[topic])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         path = str(error).partition(" - at `")[2].rstrip("`") or "$"
         raise ComplianceRejected(f"the body is not one of {topic}, at {path}") from error
     if store_url(request.shop_domain) != shop_domain:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from shopify.utils.shop_url import sanitize_shop_domain
@@ -14,6 +15,7 @@ BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
 HOST = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\.myshopify\.com")
 
 
+@lru_cache(maxsize=4096)  # asked for each webhook, of a few stores
 def store_url(text: str | None) -> str | None:
     """Return the store's host in lower case (``some-shop.myshopify.com``), or None when the text is not one.
 

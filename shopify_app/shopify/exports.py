@@ -12,28 +12,20 @@ from types import MappingProxyType
 
 _SHOP = "{ shopMoney { amount } }"
 
-CUSTOMERS = """{
-  customers(sortKey: UPDATED_AT) { edges { node {
+# What is read of each kind of object, by whatever query: its own fields, and those of its children.
+CUSTOMER = """
     id firstName lastName createdAt updatedAt state tags locale numberOfOrders
     amountSpent { amount }
     defaultEmailAddress { emailAddress marketingState }
     defaultPhoneNumber { phoneNumber smsMarketingConsent { state } }
     defaultAddress { city countryCodeV2 provinceCode }
-  } } }
-}"""
-
-PRODUCTS = """{
-  products(sortKey: UPDATED_AT) { edges { node {
+"""
+PRODUCT = """
     id title handle status productType vendor tags createdAt updatedAt publishedAt
     priceRangeV2 { minVariantPrice { amount } }
-    variants { edges { node {
-      id title sku barcode price compareAtPrice position inventoryQuantity updatedAt
-    } } }
-  } } }
-}"""
-
-ORDERS = f"""{{
-  orders(sortKey: UPDATED_AT) {{ edges {{ node {{
+"""
+VARIANT = "id title sku barcode price compareAtPrice position inventoryQuantity updatedAt"
+ORDER = f"""
     id name createdAt processedAt updatedAt cancelledAt closedAt cancelReason test edited taxesIncluded
     email phone currencyCode presentmentCurrencyCode displayFinancialStatus displayFulfillmentStatus
     sourceName cartToken checkoutToken tags discountCodes
@@ -48,30 +40,45 @@ ORDERS = f"""{{
     currentShippingPriceSet {_SHOP}
     totalRefundedShippingSet {_SHOP}
     refunds {{ id createdAt processedAt totalRefundedSet {_SHOP} }}
-    lineItems {{ edges {{ node {{
+"""
+LINE = f"""
       id title variantTitle sku vendor quantity currentQuantity isGiftCard
       product {{ id }}
       variant {{ id }}
       originalUnitPriceSet {_SHOP}
       discountAllocations {{ allocatedAmountSet {_SHOP} }}
       taxLines {{ priceSet {_SHOP} }}
-    }} }} }}
-  }} }} }}
-}}"""
-
-CHECKOUTS = f"""{{
-  abandonedCheckouts {{ edges {{ node {{
+"""
+CHECKOUT = f"""
     id abandonedCheckoutUrl createdAt updatedAt completedAt
     customer {{ id }}
     totalPriceSet {_SHOP}
     subtotalPriceSet {_SHOP}
-    lineItems {{ edges {{ node {{
+"""
+CHECKOUT_LINE = f"""
       id title sku quantity
       product {{ id }}
       variant {{ id }}
       originalUnitPriceSet {_SHOP}
       discountedTotalPriceSet {_SHOP}
-    }} }} }}
+"""
+
+CUSTOMERS = f"""{{
+  customers(sortKey: UPDATED_AT) {{ edges {{ node {{ {CUSTOMER} }} }} }}
+}}"""
+PRODUCTS = f"""{{
+  products(sortKey: UPDATED_AT) {{ edges {{ node {{ {PRODUCT}
+    variants {{ edges {{ node {{ {VARIANT} }} }} }}
+  }} }} }}
+}}"""
+ORDERS = f"""{{
+  orders(sortKey: UPDATED_AT) {{ edges {{ node {{ {ORDER}
+    lineItems {{ edges {{ node {{ {LINE} }} }} }}
+  }} }} }}
+}}"""
+CHECKOUTS = f"""{{
+  abandonedCheckouts {{ edges {{ node {{ {CHECKOUT}
+    lineItems {{ edges {{ node {{ {CHECKOUT_LINE} }} }} }}
   }} }} }}
 }}"""
 

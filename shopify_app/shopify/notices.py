@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from shopify_app.shopify.domains import store_url
-from shopify_app.shopify.scalars import Gid, ShopifyId, number_of
+from shopify_app.shopify.scalars import Gid, Instant, Plain, ShopifyId, number_of
 
 
 class NoticeRejected(Exception):
@@ -22,7 +22,7 @@ class NotThisShop(NoticeRejected):
     """A body does not name the shop it was delivered for, so it proves nothing about it."""
 
     def __init__(self) -> None:
-        super().__init__("the signed body does not name this shop")
+        super().__init__("the signed body does not name this shop: see $.myshopify_domain, $.id or $.shop_id")
 
 
 class ShopNotice(msgspec.Struct):
@@ -30,28 +30,33 @@ class ShopNotice(msgspec.Struct):
 
     id: ShopifyId | None = None
     myshopify_domain: str | None = None
-    name: str | None = None
-    email: str | None = None
-    currency: str | None = None
+    name: Plain | None = None
+    email: Plain | None = None
+    currency: Plain | None = None
     iana_timezone: str | None = None
-    primary_locale: str | None = None
-    plan_display_name: str | None = None
+    primary_locale: Plain | None = None
+    plan_display_name: Plain | None = None
+    updated_at: Instant | None = None
 
 
 class ScopesNotice(msgspec.Struct):
     """``app/scopes_update``: the access scopes granted before and now."""
 
     shop_id: Gid
-    current: list[str]
+    current: list[Plain]
 
 
 class BulkNotice(msgspec.Struct):
     """``bulk_operations/finish``: which operation ended; how, only the API says."""
 
-    admin_graphql_api_id: str
+    admin_graphql_api_id: Plain
 
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+class _Object(msgspec.Struct):
+    """Any object: what it holds is passed over, which is still checked to be JSON."""
+
+
+_OBJECT = msgspec.json.Decoder(_Object)
 Notice = TypeVar("Notice", ShopNotice, ScopesNotice, BulkNotice)
 
 
@@ -63,7 +68,7 @@ def decode(payload: bytes, kind: type[Notice]) -> Notice:
     """
     try:
         return msgspec.json.decode(payload, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NoticeRejected(str(error)) from error
 
 
@@ -75,7 +80,8 @@ def is_object(payload: bytes) -> bool:
     """
     try:
         _OBJECT.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        payload.isascii() or payload.decode()  # what is passed over may be no UTF-8
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

@@ -1,22 +1,40 @@
 """Webhook bodies as msgspec structs: every field may be null or missing, unknown fields are passed over.
 
 Shapes follow the samples of Shopify's webhook reference for 2026-04 and stay readable for bodies back to 2024-01.
-Amounts are kept as text, times are decoded; only an entity's own id is required. Orders are in ``payloads_orders``.
+Amounts are kept as text, times are decoded; only an entity's own id is required. What decodes can be kept: a value
+that no column holds is refused here, by its path. Orders are in ``payloads_orders``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from shopify_app.shopify.scalars import Amount, Count, Gid, Instant, ShopifyId
+from shopify_app.shopify.scalars import (
+    MAX_ITEMS,
+    Amount,
+    Count,
+    Dated,
+    Gid,
+    Instant,
+    OutOfRange,
+    Quantity,
+    Share,
+    ShopifyId,
+    Stock,
+    Token,
+    check_price,
+)
+
+MAX_UNITS = 2**31 - 1  # what a column of units holds
 
 
 class Money(msgspec.Struct):
     """An amount with its currency."""
 
-    amount: Amount | None = None
+    amount: Share | None = None
     currency_code: str | None = None
 
 
@@ -45,7 +63,7 @@ class CustomerRef(msgspec.Struct):
     id: ShopifyId | None = None
 
 
-class Customer(msgspec.Struct):
+class Customer(Dated):
     """customers/create, update, enable, disable. Since 2025-01 without tags, consents, counts and totals."""
 
     id: ShopifyId
@@ -80,7 +98,7 @@ class SmsConsent(msgspec.Struct):
     sms_marketing_consent: Consent | None = None
 
 
-class CustomerTags(msgspec.Struct, rename="camel"):
+class CustomerTags(Dated, rename="camel"):
     """customer.tags_added and customer.tags_removed."""
 
     customer_id: Gid
@@ -94,7 +112,7 @@ class AmountSpent(msgspec.Struct):
     amount: Amount | None = None
 
 
-class PurchasingSummary(msgspec.Struct, rename="camel"):
+class PurchasingSummary(Dated, rename="camel"):
     """customers/purchasing_summary."""
 
     customer_id: Gid
@@ -117,7 +135,7 @@ class Deleted(msgspec.Struct):
     id: ShopifyId
 
 
-class Variant(msgspec.Struct):
+class Variant(Dated):
     """A variant inside a product."""
 
     id: ShopifyId | None = None
@@ -127,17 +145,17 @@ class Variant(msgspec.Struct):
     price: Amount | None = None
     compare_at_price: Amount | None = None
     position: Count | None = None
-    inventory_quantity: int | None = None
+    inventory_quantity: Stock | None = None
     updated_at: Instant | None = None
 
 
 class VariantGid(msgspec.Struct):
     """A variant named by a product that has more than it shows."""
 
-    admin_graphql_api_id: str | None = None
+    admin_graphql_api_id: Gid | None = None
 
 
-class Product(msgspec.Struct):
+class Product(Dated):
     """products/create and update: the first hundred variants in full, all of them in ``variant_gids``."""
 
     id: ShopifyId
@@ -162,27 +180,42 @@ class BasketLine(msgspec.Struct):
     variant_id: ShopifyId | None = None
     title: str | None = None
     sku: str | None = None
-    quantity: Count | None = None
-    price: Amount | None = None
-    line_price: Amount | None = None
+    quantity: Quantity | None = None
+    price: Share | None = None
+    line_price: Share | None = None
     price_set: MoneyBag | None = None
 
+    def __post_init__(self) -> None:
+        check_price(self.price, self.quantity)
 
-class Cart(msgspec.Struct):
-    """carts/create and update. A cart's id is its token."""
 
-    id: str
+BasketLines = Annotated[list[BasketLine | None], Meta(max_length=MAX_ITEMS)] | None
+
+
+class Cart(Dated):
+    """carts/create and update. A cart's id is its token, and a body may call it either."""
+
+    id: Token | None = None
+    token: Token | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
-    line_items: list[BasketLine | None] | None = None
+    line_items: BasketLines = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.id = self.id or self.token
+        if self.id is None:
+            raise OutOfRange("id", "Expected `str`, as there is no `token` either")
+        if sum(abs(line.quantity or 0) for line in self.line_items or () if line) > MAX_UNITS:
+            raise OutOfRange("line_items", f"Expected at most {MAX_UNITS} units")
 
 
-class Checkout(msgspec.Struct):
+class Checkout(Dated):
     """checkouts/create and update. Since 2026-04 without a numeric id."""
 
-    token: str
+    token: Token
     id: ShopifyId | None = None
-    cart_token: str | None = None
+    cart_token: Token | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
     completed_at: Instant | None = None
@@ -194,24 +227,27 @@ class Checkout(msgspec.Struct):
     total_price: Amount | None = None
     subtotal_price: Amount | None = None
     abandoned_checkout_url: str | None = None
-    line_items: list[BasketLine | None] | None = None
+    line_items: BasketLines = None
 
 
 class DeletedCheckout(msgspec.Struct):
     """checkouts/delete: its sample carries an id and the cart's token, and no token of its own."""
 
     id: ShopifyId | None = None
-    token: str | None = None
+    token: Token | None = None
 
 
-def shop_amount(bag: MoneyBag | None, plain: Amount | None = None) -> Amount | None:
+def shop_amount(bag: MoneyBag | None, plain: Share | None = None) -> Share | None:
     """Return the amount in the shop's currency: the bag's, or ``plain`` where the bag has none."""
     money = bag.shop_money if bag else None
     return money.amount if money and money.amount is not None else plain
 
 
 def tag_list(tags: list[str] | str | None) -> list[str] | None:
-    """Return tags as a list; the webhooks write them as one string with commas, GraphQL as a list."""
+    """Return tags as a list; the webhooks write them as one string with commas, GraphQL as a list.
+
+    PostgreSQL's text has no NUL: the character that stands for one that cannot be shown takes its place.
+    """
     if isinstance(tags, str):
-        return [tag.strip() for tag in tags.split(",") if tag.strip()]
-    return tags
+        tags = [tag.strip() for tag in tags.split(",") if tag.strip()]
+    return tags and [tag.replace("\0", "\N{REPLACEMENT CHARACTER}") for tag in tags]

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeVar
+
 import msgspec
+from msgspec import Meta
 
 from shopify_app.shopify.payloads import CustomerRef, MaybeAddress, MoneyBag
-from shopify_app.shopify.scalars import Amount, Count, Instant, ShopifyId
+from shopify_app.shopify.scalars import (
+    MAX_ITEMS,
+    Amount,
+    Dated,
+    Instant,
+    Quantity,
+    Share,
+    ShopifyId,
+    Token,
+    check_price,
+)
+
+Item = TypeVar("Item")
+Some = Annotated[list[Item | None], Meta(max_length=MAX_ITEMS)] | None
 
 
 class Priced(msgspec.Struct):
     """A tax line."""
 
-    price: Amount | None = None
+    price: Share | None = None
 
 
 class Allocation(msgspec.Struct):
     """A line's share of a discount."""
 
-    amount: Amount | None = None
+    amount: Share | None = None
 
 
 class Line(msgspec.Struct):
@@ -30,13 +46,16 @@ class Line(msgspec.Struct):
     variant_title: str | None = None
     sku: str | None = None
     vendor: str | None = None
-    quantity: Count | None = None
-    current_quantity: Count | None = None
-    price: Amount | None = None
-    total_discount: Amount | None = None
+    quantity: Quantity | None = None
+    current_quantity: Quantity | None = None
+    price: Share | None = None
+    total_discount: Share | None = None
     gift_card: bool | None = None
-    tax_lines: list[Priced | None] | None = None
-    discount_allocations: list[Allocation | None] | None = None
+    tax_lines: Some[Priced] = None
+    discount_allocations: Some[Allocation] = None
+
+    def __post_init__(self) -> None:
+        check_price(self.price, self.quantity)
 
 
 class ShippingLine(msgspec.Struct):
@@ -44,10 +63,10 @@ class ShippingLine(msgspec.Struct):
 
     id: ShopifyId | None = None
     title: str | None = None
-    price: Amount | None = None
-    discounted_price: Amount | None = None
-    tax_lines: list[Priced | None] | None = None
-    discount_allocations: list[Allocation | None] | None = None
+    price: Share | None = None
+    discounted_price: Share | None = None
+    tax_lines: Some[Priced] = None
+    discount_allocations: Some[Allocation] = None
 
 
 class RefundedLine(msgspec.Struct):
@@ -55,10 +74,10 @@ class RefundedLine(msgspec.Struct):
 
     id: ShopifyId | None = None
     line_item_id: ShopifyId | None = None
-    quantity: Count | None = None
+    quantity: Quantity | None = None
     restock_type: str | None = None
-    subtotal: Amount | None = None
-    total_tax: Amount | None = None
+    subtotal: Share | None = None
+    total_tax: Share | None = None
     subtotal_set: MoneyBag | None = None
     total_tax_set: MoneyBag | None = None
 
@@ -74,8 +93,8 @@ class Adjustment(msgspec.Struct):
     """An order adjustment; until 2024-07 refunded shipping was one of the kind ``shipping_refund``, negative."""
 
     kind: str | None = None
-    amount: Amount | None = None
-    tax_amount: Amount | None = None
+    amount: Share | None = None
+    tax_amount: Share | None = None
 
 
 class Transaction(msgspec.Struct):
@@ -83,20 +102,26 @@ class Transaction(msgspec.Struct):
 
     kind: str | None = None
     status: str | None = None
-    amount: Amount | None = None
+    amount: Share | None = None
 
 
-class Refund(msgspec.Struct):
-    """refunds/create, and an order's ``refunds``."""
+class Refund(Dated):
+    """refunds/create, and an order's ``refunds``, where the order's own id stands in for a missing one."""
 
     id: ShopifyId
-    order_id: ShopifyId
+    order_id: ShopifyId | None = None
     created_at: Instant | None = None
     processed_at: Instant | None = None
-    refund_line_items: list[RefundedLine | None] | None = None
-    refund_shipping_lines: list[RefundedShipping | None] | None = None
-    order_adjustments: list[Adjustment | None] | None = None
-    transactions: list[Transaction | None] | None = None
+    refund_line_items: Some[RefundedLine] = None
+    refund_shipping_lines: Some[RefundedShipping] = None
+    order_adjustments: Some[Adjustment] = None
+    transactions: Some[Transaction] = None
+
+
+class RefundCreated(Refund, kw_only=True):
+    """refunds/create: nothing but the body says whose refund it is."""
+
+    order_id: ShopifyId
 
 
 class DiscountCode(msgspec.Struct):
@@ -105,7 +130,7 @@ class DiscountCode(msgspec.Struct):
     code: str | None = None
 
 
-class Order(msgspec.Struct):
+class Order(Dated):
     """orders/create, updated, paid, cancelled, fulfilled and partially_fulfilled."""
 
     id: ShopifyId
@@ -124,7 +149,7 @@ class Order(msgspec.Struct):
     billing_address: MaybeAddress = None
     source_name: str | None = None
     tags: list[str] | str | None = None
-    discount_codes: list[DiscountCode | None] | None = None
+    discount_codes: Some[DiscountCode] = None
     currency: str | None = None
     total_price: Amount | None = None
     subtotal_price: Amount | None = None
@@ -135,29 +160,35 @@ class Order(msgspec.Struct):
     total_price_set: MoneyBag | None = None
     taxes_included: bool | None = None
     test: bool | None = None
-    cart_token: str | None = None
-    checkout_token: str | None = None
+    cart_token: Token | None = None
+    checkout_token: Token | None = None
     cancel_reason: str | None = None
-    line_items: list[Line | None] | None = None
-    shipping_lines: list[ShippingLine | None] | None = None
-    refunds: list[Refund | None] | None = None
+    line_items: Some[Line] = None
+    shipping_lines: Some[ShippingLine] = None
+    refunds: Some[Refund] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for refund in self.refunds or ():
+            if refund is not None and refund.order_id is None:
+                refund.order_id = self.id
 
 
 class EditedLine(msgspec.Struct):
     """Units added to or removed from a line by an edit; ``delta`` is positive either way."""
 
     id: ShopifyId | None = None
-    delta: Count | None = None
+    delta: Quantity | None = None
 
 
 class EditedLines(msgspec.Struct):
     """What an edit did to the lines."""
 
-    additions: list[EditedLine | None] | None = None
-    removals: list[EditedLine | None] | None = None
+    additions: Some[EditedLine] = None
+    removals: Some[EditedLine] = None
 
 
-class Edit(msgspec.Struct):
+class Edit(Dated):
     """An edit of an order."""
 
     id: ShopifyId

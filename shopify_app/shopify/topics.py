@@ -18,16 +18,24 @@ COMPLIANCE = "compliance"
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic. ``resource`` is the word after ``/webhooks/``; ``scope`` is None where every app may listen."""
+    """A topic. ``resource`` is the word after ``/webhooks/``; ``scope`` is None where every app may listen.
+
+    ``formerly`` is where older subscriptions still deliver it, until they are moved.
+    """
 
     name: str
     resource: str
     scope: str | None = None
+    formerly: str | None = None
 
     @property
     def enum(self) -> str:
         """The topic as GraphQL's ``WebhookSubscriptionTopic`` writes it: ``ORDERS_CREATE``."""
         return re.sub(r"[/.]", "_", self.name).upper()
+
+    def is_taken_at(self, resource: str) -> bool:
+        """Return whether ``/webhooks/<resource>`` is an address of this topic."""
+        return resource in {self.resource, self.formerly}
 
     @property
     def subscribable(self) -> bool:
@@ -67,7 +75,7 @@ _ALL = (
     Topic("app/uninstalled", "app"),
     Topic("app/scopes_update", "app"),
     Topic("shop/update", "app"),
-    Topic("bulk_operations/finish", "app"),
+    Topic("bulk_operations/finish", "bulk", formerly="app"),
     Topic("customers/data_request", COMPLIANCE),
     Topic("customers/redact", COMPLIANCE),
     Topic("shop/redact", COMPLIANCE),

@@ -11,6 +11,7 @@ from werkzeug.exceptions import Forbidden
 from shopify_app.web import (
     accounts,
     cookies,
+    dead_letters,
     errors,
     guards,
     headers,
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     Door(registrations.blueprint, guards.program),
     Door(operator.entrance, guards.anyone),
     Door(operator.blueprint, guards.operator),
+    Door(dead_letters.blueprint, guards.operator),
 )
 GUARDS = {door.blueprint.name: door.guard for door in BLUEPRINTS}
 # Flask serves these itself: files that are the same for everybody.
@@ -60,6 +62,7 @@ def register(app: Flask) -> None:
     """Add every blueprint behind its guard, and what all answers have in common."""
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)  # the guards check, and know whom a cookie vouches for
     app.config["SESSION_COOKIE_NAME"] = cookies.form_name(secure=app.config["SESSION_COOKIE_SECURE"])
+    app.session_interface = cookies.FormSessions()
     guards.csrf.init_app(app)
     app.before_request(_guard)
     for door in BLUEPRINTS:

@@ -1,4 +1,4 @@
-"""Logging in outside the admin, accepting an invitation, and the people of a store."""
+"""Logging in outside the admin, accepting an invitation, and the settings of a store: its people, its cut-off."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import Forbidden
 
-from shopify_app import accounts, logins
+from shopify_app import abandonment, accounts, logins
 from shopify_app.accounts import staff
 from shopify_app.database import directory
+from shopify_app.jobs.queues import ABANDON
 from shopify_app.models.accounts import ROLES
 from shopify_app.runtime import current
 from shopify_app.web import cookies, links
@@ -93,7 +94,7 @@ def accept(token: str) -> Response:
 
 @people.get("/settings")
 def settings() -> str:
-    """Show who belongs to the store and who is invited."""
+    """Show who belongs to the store and who is invited, and when a cart counts as abandoned."""
     return _settings_page()
 
 
@@ -145,6 +146,23 @@ def ask_about_me() -> Response:
     return make_response(redirect(url_for("people.settings"), 303))
 
 
+@people.post("/settings/abandonment")
+def change_cut_off() -> Response:
+    """Set after how many minutes the store's carts and checkouts count as abandoned, and count them anew."""
+    viewer = current_viewer()
+    if not viewer.may_manage:
+        raise Forbidden
+    minutes = request.form.get("minutes", "")
+    try:
+        with directory() as session:
+            changed = abandonment.change_cut_off(session, viewer.tenant_id, minutes, datetime.now(UTC))
+    except abandonment.CutOffRejected as error:
+        return make_response(_settings_page(minutes=minutes, minutes_problem=str(error)), UNPROCESSABLE)
+    if changed:
+        current().queues.nudge(ABANDON, tenant_id=viewer.tenant_id)
+    return make_response(_settings_page(minutes_saved=minutes.strip()))
+
+
 def _verified(found: accounts.Credentials | None, password: str) -> str | None:
     """Return the hash of a new account's password, or None when the account there is has this one.
 
@@ -185,7 +203,15 @@ def _settings_page(**form: str | None) -> str:
     with directory() as session:
         found = accounts.people(session, viewer.tenant_id, datetime.now(UTC))
         colleagues = staff.everybody(session, viewer.tenant_id)
+        cut_off = abandonment.cut_off(session, viewer.tenant_id)
     login_url = current().config.app_url + url_for("accounts.login")
     return store_page(
-        "accounts/settings.html", people=found, staff=colleagues, roles=ROLES, form=form, login_url=login_url
+        "accounts/settings.html",
+        people=found,
+        staff=colleagues,
+        roles=ROLES,
+        form=form,
+        login_url=login_url,
+        cut_off=cut_off,
+        bounds=abandonment.BOUNDS,
     )

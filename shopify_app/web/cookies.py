@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from flask import request
+from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from shopify_app import operators
@@ -14,7 +15,8 @@ from shopify_app.accounts import SESSION_LASTS
 from shopify_app.runtime import current
 
 if TYPE_CHECKING:
-    from flask import Response
+    from flask import Flask, Request, Response
+    from flask.sessions import SecureCookieSession, SessionMixin
 
 STATE_LASTS = 600  # seconds: time to read a consent page
 STATE_PATH = "/auth"
@@ -116,3 +118,16 @@ def form_name(*, secure: bool) -> str:
 
 def _state_name() -> str:
     return "__Secure-storelens-state" if current().config.secure else "storelens-state"
+
+
+class FormSessions(SecureCookieSessionInterface):
+    """Flask's session, which holds what a form needs. A request that brings none and needs none pays nothing for it."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session a request brought, or an empty one."""
+        return super().open_session(app, request) if "HTTP_COOKIE" in request.environ else self.session_class()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Give the browser the session, where anybody asked for it."""
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import psycopg
 import structlog
 from flask import jsonify, make_response, render_template, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, Unauthorized
 
+from shopify_app.direct import READ_ONLY
 from shopify_app.shopify.errors import ShopifyError
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
 log = structlog.get_logger(__name__)
+
+# What SQLAlchemy says of a database that is away, and what its driver says where nothing is in between.
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, READ_ONLY)
 
 RETRY_SESSION = "X-Shopify-Retry-Invalid-Session-Request"
 RETRY_AFTER = 5  # seconds: about as long as a database or Redis takes to come back
@@ -42,7 +47,7 @@ def register(app: Flask) -> None:
     """Answer every failure in our own words."""
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(ShopifyError, _shopify_failed)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeout):
+    for unavailable in DATABASE_AWAY:
         app.register_error_handler(unavailable, _database_away)
     app.register_error_handler(Exception, _failed)
 
@@ -82,7 +87,7 @@ def _shopify_failed(error: ShopifyError) -> Response:
 
 def _database_away(error: Exception) -> Response:
     # Not the whole error: SQLAlchemy adds the statement's parameters to it.
-    log.error("the database did not answer", kind=type(error).__name__, error=str(getattr(error, "orig", None) or ""))
+    log.error("the database did not answer", kind=type(error).__name__, error=str(getattr(error, "orig", error)))
     return _come_back(explain(503))
 
 

@@ -17,7 +17,7 @@ from shopify_app.database import directory, operations
 from shopify_app.runtime import current
 from shopify_app.shopify import idtokens, signatures
 from shopify_app.shopify.errors import ExchangeRefused, IdTokenInvalid, ShopifyError
-from shopify_app.web import cookies, installs, links, registrations
+from shopify_app.web import cookies, deliveries, installs, links, registrations
 from shopify_app.web.errors import InvalidSession
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 WEBHOOK_LIMIT = 8 * 1024 * 1024  # bytes; a product with its first hundred variants stays under one mebibyte
 FORM_LIMIT = 64 * 1024
-HMAC_HEADERS = ("X-Shopify-Hmac-Sha256", "Shopify-Hmac-Sha256")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 DISABLED = "Storelens has been stopped for this store by those who run it. Please write to their support."
@@ -99,7 +98,7 @@ def webhook() -> None:
     A claim's secret lets in what is for that claim only; see :func:`signing_claim`.
     """
     _limit(WEBHOOK_LIMIT)
-    given = next((request.headers[name] for name in HMAC_HEADERS if name in request.headers), None)
+    given = deliveries.header("Hmac-Sha256")
     body = request.get_data(cache=True)
     by_shopify = signatures.webhook_is_signed(body, given, current().config.api_secrets)
     g.signing_claim = None if by_shopify else registrations.claim_that_signed(body, given)

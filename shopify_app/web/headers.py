@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from flask import g, request
@@ -49,6 +50,8 @@ def content_security_policy(config: Config, framed_by: tuple[str, ...]) -> str:
 
 
 def _finish(response: Response) -> Response:
+    if request.blueprint == "webhooks" and response.status_code == HTTPStatus.OK:
+        return response  # Shopify reads the status; there is nothing that a browser could show, run or keep
     config = current().config
     response.headers["X-Content-Type-Options"] = "nosniff"
     if config.secure:

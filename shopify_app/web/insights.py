@@ -11,7 +11,7 @@ from flask import Blueprint, make_response, redirect, request, url_for
 from werkzeug.exceptions import Forbidden
 
 from config import WEBHOOKS_OF_APP
-from shopify_app import backfill, insights, rollups, subscriptions, tenants
+from shopify_app import backfill, insights, reconcile, rollups, subscriptions, tenants
 from shopify_app.database import tenant_work
 from shopify_app.insights import health as store_health
 from shopify_app.jobs.queues import TICK
@@ -19,6 +19,7 @@ from shopify_app.models import Tenant
 from shopify_app.models.backfills import UNFINISHED
 from shopify_app.runtime import current
 from shopify_app.shopify import scopes
+from shopify_app.web import checks
 from shopify_app.web.choices import COMPARISONS, PRESETS, Choice, choose
 from shopify_app.web.figures import show
 from shopify_app.web.guards import current_viewer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from shopify_app.insights.health import Deliveries
     from shopify_app.rollups import Freshness
     from shopify_app.subscriptions import Registration
+    from shopify_app.web.checks import Check
 
 blueprint = Blueprint("insights", __name__)
 
@@ -44,7 +46,9 @@ class Health:
     """Whether a store's data is complete and still arrives.
 
     ``lacking`` are access scopes the app needs, ``optional`` those it can do without, both not granted; ``by_app``:
-    Shopify sends changes as the app's own file says, so that none is registered for the store.
+    Shopify sends changes as the app's own file says, so that none is registered for the store. ``skipped`` are
+    topics that the access granted rules out. ``checking`` says whether anything is being compared with Shopify,
+    ``first_checks`` what of it never was before.
     """
 
     connected: bool
@@ -54,6 +58,10 @@ class Health:
     progress: tuple[Progress, ...]
     deliveries: Deliveries
     registrations: tuple[Registration, ...]
+    skipped: tuple[Registration, ...]
+    checks: tuple[Check, ...]
+    checking: bool
+    first_checks: tuple[str, ...]
 
     @property
     def may_retry(self) -> bool:
@@ -113,6 +121,19 @@ def retry() -> Response:
     return make_response(redirect(url_for("insights.health"), 303))
 
 
+@blueprint.post("/health/check")
+def check() -> Response:
+    """Compare all that is held with what Shopify holds, now."""
+    viewer = current_viewer()
+    if not viewer.may_manage:
+        raise Forbidden
+    with tenant_work(viewer.tenant_id) as session:
+        granted = tenants.granted_scopes(session, viewer.tenant_id)
+        reconcile.start(session, viewer.tenant_id, granted, datetime.now(UTC))
+    current().queues.nudge(TICK)
+    return make_response(redirect(url_for("insights.health"), 303))
+
+
 def _overview(template: str) -> Response:
     now = datetime.now(UTC)
     with tenant_work(current_viewer().tenant_id) as session:
@@ -149,17 +170,23 @@ def _overview_context(standing: Standing, now: datetime) -> dict[str, object]:
 
 
 def _health() -> Health:
-    tenant_id, config = current_viewer().tenant_id, current().config
+    tenant_id, config, now = current_viewer().tenant_id, current().config, datetime.now(UTC)
+    fmt = store_of(current_viewer()).formats
     with tenant_work(tenant_id) as session:
+        compared, running = reconcile.latest(session)
         granted = tenants.granted_scopes(session, tenant_id)
         return Health(
-            connected=tenants.has_live_token(session, tenant_id, datetime.now(UTC)),
+            connected=tenants.has_live_token(session, tenant_id, now),
             lacking=tuple(sorted(scopes.missing(granted, config.shopify_scopes))),
             optional=tuple(sorted(scopes.missing(granted, config.shopify_optional_scopes))),
             by_app=config.webhook_subscriptions == WEBHOOKS_OF_APP,
             progress=backfill.progress(session),
             deliveries=store_health.deliveries(session, tenant_id),
             registrations=tuple(subscriptions.registrations(session)),
+            skipped=tuple(subscriptions.skipped(subscriptions.wanted(granted, config.app_url))),
+            checks=checks.told(compared, fmt, now),
+            checking=bool(running),
+            first_checks=checks.first(running, compared),
         )
 
 

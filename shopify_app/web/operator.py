@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 
-from shopify_app import logins, operators
+from shopify_app import inbox, logins, operators, reconcile, standings
 from shopify_app.database import operations
-from shopify_app.operators import console
 from shopify_app.runtime import current
 from shopify_app.web import cookies
 from shopify_app.web.guards import current_operator
@@ -24,6 +23,7 @@ blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 REFUSED = "That did not work. Check the address, the password and the code; after several attempts, wait a minute."
 UNPROCESSABLE = 422
 SAW_TENANTS = "looked at the tenants"
+MOST_TENANTS = 500
 
 
 @entrance.get("/login")
@@ -61,12 +61,15 @@ def logout() -> Response:
 
 @blueprint.get("")
 def home() -> str:
-    """Show how every tenant is doing."""
+    """Show how every tenant is doing, by name; five hundred at most."""
     operator = current_operator()
     with operations() as session:
         operators.audit(session, operator=operator.email, action=SAW_TENANTS)
-        found = console.tenant_states(session)
-    return render_template("operator/home.html", operator=operator, tenants=found, most=console.MOST_TENANTS)
+        tenants = standings.by_name(session, datetime.now(UTC), limit=MOST_TENANTS)
+        counts = inbox.counts(session)
+        drift = reconcile.drift(session, MOST_TENANTS)
+    rows = [(tenant, counts.get(tenant.id, inbox.Counts())) for tenant in tenants]
+    return render_template("operator/home.html", operator=operator, rows=rows, drift=drift, most=MOST_TENANTS)
 
 
 def _open_session(found: operators.Credentials, code: str, now: datetime) -> str | None:

@@ -14,6 +14,7 @@ from shopify_app import logins, registrations
 from shopify_app.database import directory
 from shopify_app.runtime import current
 from shopify_app.shopify import domains, signatures
+from shopify_app.web import deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def claim_that_signed(body: bytes, given: str | None) -> int:
     Raises:
         Unauthorized: no live claim's secret signed it, or claims may not send this.
     """
-    store_url = domains.store_url(request.headers.get("X-Shopify-Shop-Domain"))
+    store_url = domains.store_url(deliveries.header("Shop-Domain"))
     allowed = current().config.standalone_registration and (request.view_args or {}).get("resource") in CLAIMABLE
     if store_url is not None and allowed:
         for tenant_id, secret in _secrets(store_url).items():

@@ -113,10 +113,11 @@ def settled(stack: Demo, shop: str) -> bool:
 
 
 def idle(stack: Demo) -> bool:
-    """Whether every delivery is applied and every claim is worked off."""
+    """Whether every delivery is applied and every claim is worked off, but for carts that are not abandoned yet."""
     with _connect(stack) as connection:
         waiting = connection.execute(
-            """SELECT (SELECT count(*) FROM claims) + count(*) AS n FROM inbox
+            """SELECT (SELECT count(*) FROM claims WHERE kind <> 'abandonment' OR due_at <= now()) + count(*) AS n
+               FROM inbox
                WHERE processed_at IS NULL AND dead_at IS NULL AND tenant_id IS NOT NULL"""
         ).fetchone()
     return waiting is not None and waiting["n"] == 0

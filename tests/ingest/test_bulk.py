@@ -92,6 +92,14 @@ def test_a_customer_line_fills_every_column(world):
     )
 
 
+def test_nobody_having_been_asked_is_called_what_webhooks_call_it(world):
+    never = {"phoneNumber": "+441", "smsMarketingConsent": {"state": "NEVER_SUBSCRIBED"}}
+
+    world.bulk("customers", bulk_customer(defaultPhoneNumber=never))
+
+    assert world.row("customers", shopify_id=77)["sms_consent"] == "not_subscribed"
+
+
 def test_a_part_told_after_the_snapshot_stays(world):
     summary = {"customerId": gid("Customer", 77), "numberOfOrders": 4, "occurredAt": at(5)}
     tags = {"customerId": gid("Customer", 77), "tags": ["late"], "occurredAt": at(5)}

@@ -289,13 +289,13 @@ def test_a_draft_orders_discount_outside_the_allocations_counts(world):
 def test_a_carts_total_is_its_lines_and_an_order_completes_it(world):
     world.apply(("carts/create", cart()), ("checkouts/create", checkout()))
     row = world.row("carts", shopify_id="c1")
-    assert (row["status"], row["units"], str(row["total_price"])) == ("active", 2, "7.5000")
+    assert (row["status"], row["units"], str(row["total_price"])) == ("checked_out", 2, "7.5000")
 
     world.apply(("orders/create", order(cart_token="c1", checkout_token="k1")))
 
     assert world.row("carts", shopify_id="c1")["status"] == "completed"
     assert world.row("checkouts", token="k1")["status"] == "completed"
-    assert world.row("checkouts", token="k1")["completed_at"] is not None
+    assert world.row("checkouts", token="k1")["ordered_at"] is not None
 
 
 def test_an_order_that_comes_before_its_checkout_completes_it_too(world):

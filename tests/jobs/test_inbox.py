@@ -1,6 +1,7 @@
 """Draining the inbox: what is applied, what is set aside, and what a store's own notices change."""
 
 import json
+import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 from shopify_app import backfill, claims, ingest
 from shopify_app.database import directory, operations, tenant_work
 from shopify_app.jobs import inbox as module
+from shopify_app.jobs import rollups as rollup_jobs
 from shopify_app.jobs.inbox import drain
-from shopify_app.models import Backfill, Claim, DayTotal, Delivery, OfflineToken, Product, Tenant
+from shopify_app.models import Backfill, DayTotal, Delivery, OfflineToken, Product, Tenant
 
 NOW = datetime.now(UTC)
 SHOP = "aurora.myshopify.com"
@@ -61,7 +63,7 @@ def test_what_was_delivered_is_applied_and_marked_processed(tenant_id, deliver):
     drain()
 
     assert titles(tenant_id) == {1: "A better shirt"}
-    assert all(row.processed_at and row.lease is None for row in inbox_rows())
+    assert all(row.processed_at and row.outcome == "applied" for row in inbox_rows())
 
 
 def test_each_tenant_gets_its_own_deliveries(tenant_ids, deliver):
@@ -109,18 +111,18 @@ def test_a_delivery_that_cannot_be_read_fails_alone(tenant_id, deliver, bad):
     failed = [row for row in inbox_rows() if row.processed_at is None]
     assert [(bytes(row.payload), row.attempts) for row in failed] == [(bad, 1)]
     assert failed[0].error.startswith("PayloadRejected: ")
-    assert failed[0].leased_until > NOW
+    assert failed[0].retry_at > NOW
 
 
 def test_a_mistake_of_our_own_sets_aside_only_what_it_concerns(tenant_id, deliver, monkeypatch):
-    apply = ingest.apply_webhooks
+    apply = ingest.apply_batch
 
-    def mistaken(session, tenant, deliveries, *rest):
-        if any(b"cursed" in delivery.payload for delivery in deliveries):
+    def mistaken(session, tenant, batch, *rest):
+        if any(b"cursed" in delivery.payload for delivery in batch.deliveries):
             raise KeyError("cursed")
-        return apply(session, tenant, deliveries, *rest)
+        return apply(session, tenant, batch, *rest)
 
-    monkeypatch.setattr(ingest, "apply_webhooks", mistaken)
+    monkeypatch.setattr(ingest, "apply_batch", mistaken)
     for number in range(1, 5):
         deliver("products/create", product(number, "cursed" if number == 2 else "fine"))
 
@@ -128,6 +130,7 @@ def test_a_mistake_of_our_own_sets_aside_only_what_it_concerns(tenant_id, delive
 
     assert sorted(titles(tenant_id)) == [1, 3, 4]
     assert [row.error for row in inbox_rows()] == [None, "KeyError: 'cursed'", None, None]
+    assert "in mistaken" in inbox_rows()[1].traceback
 
 
 def test_a_database_in_trouble_is_no_deliverys_fault(tenant_id, deliver, monkeypatch):
@@ -136,33 +139,123 @@ def test_a_database_in_trouble_is_no_deliverys_fault(tenant_id, deliver, monkeyp
     def broken(*_args):
         raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
 
-    apply = ingest.apply_webhooks
-    monkeypatch.setattr(ingest, "apply_webhooks", broken)
-    with pytest.raises(OperationalError):
-        drain()
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "apply_batch", broken)
+        with pytest.raises(OperationalError):
+            drain()
 
-    assert [row.error for row in inbox_rows()] == [None]
-    monkeypatch.setattr(ingest, "apply_webhooks", apply)
-    _let_leases_run_out()
+    assert [(row.error, row.processed_at) for row in inbox_rows()] == [(None, None)]
     drain()
     assert titles(tenant_id) == {1: "A shirt"}
 
 
-def test_a_delivery_taken_over_by_another_worker_is_left_to_it(tenant_id, deliver, monkeypatch):
+def test_a_tenant_whose_turn_another_worker_has_is_left_to_it(tenant_ids, deliver):
     deliver("products/create", product(1))
-    read = module.inbox.read
+    deliver("products/create", product(1), shop="birch.myshopify.com")
+    other = uuid.uuid4()
+    with operations() as session:
+        claims.seize(session, claims.TURN, tenant_ids[:1], other, now=datetime.now(UTC), lease_for=timedelta(minutes=1))
 
-    def overtaken(session, *args):
-        with operations() as other:
-            other.execute(update(Delivery).values(lease=None, leased_until=None))
-            module.inbox.claim(other, now=datetime.now(UTC), lease_for=timedelta(minutes=1), limit=10)
-        return read(session, *args)
-
-    monkeypatch.setattr(module.inbox, "read", overtaken)
     drain()
 
-    assert titles(tenant_id) == {}
-    assert [row.processed_at for row in inbox_rows()] == [None]
+    assert [len(titles(tenant_id)) for tenant_id in tenant_ids] == [0, 1]
+    with operations() as session:
+        claims.let_go(session, claims.TURN, other)
+    drain()
+    assert [len(titles(tenant_id)) for tenant_id in tenant_ids] == [1, 1]
+
+
+def test_what_another_worker_applied_meanwhile_is_not_applied_again(tenant_id, deliver, monkeypatch):
+    deliver("products/create", product(1))
+    deliver("products/create", product(2))
+    finish = module.inbox.finish
+
+    def overtaken(session, tenant_id, ids, now):
+        monkeypatch.setattr(module.inbox, "finish", finish)
+        finish(session, tenant_id, ids[:1], now)
+        return finish(session, tenant_id, ids, now)
+
+    monkeypatch.setattr(module.inbox, "finish", overtaken)
+    drain()
+
+    assert titles(tenant_id) == {2: "A shirt"}
+
+
+def test_a_turn_is_smaller_after_each_death_and_ends_with_the_one_to_blame(tenant_id, deliver, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 8)
+    sizes = []
+    finish = module.inbox.finish
+    monkeypatch.setattr(module.inbox, "finish", lambda *args: sizes.append(len(args[2])) or finish(*args))
+    for number in range(10):
+        deliver("products/create", product(number))
+    for _ in range(2):
+        _die_holding(tenant_id)
+
+    drain()
+
+    # The dead worker may have had two turns of one in hand, the one it applied and the one it had read ahead.
+    assert sizes == [1, 1, 8]
+    assert len(titles(tenant_id)) == 10
+
+    deliver("products/create", product(11))
+    deliver("products/create", product(12))
+    for _ in range(3):
+        _die_holding(tenant_id)
+    drain()
+
+    assert sorted(titles(tenant_id)) == [*range(10), 12]
+    assert [row.error for row in inbox_rows() if row.error] == [module.DIED]
+
+
+def test_a_big_store_keeps_nobody_waiting_longer_than_a_turn(tenant_ids, deliver, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 2)
+    order = []
+    apply = module._apply
+    monkeypatch.setattr(module, "_apply", lambda turn, *rest: order.append(turn.tenant_id) or apply(turn, *rest))
+    for number in range(8):
+        deliver("products/create", product(number))
+    deliver("products/create", product(1), shop="birch.myshopify.com")
+
+    drain()
+
+    assert order == [tenant_ids[0], tenant_ids[1], *tenant_ids[:1] * 3]
+
+
+def test_more_tenants_than_a_round_takes_on_are_all_served(tenant_ids, deliver, monkeypatch):
+    monkeypatch.setattr(module, "TENANTS", 1)
+    monkeypatch.setattr(module, "BATCH", 1)
+    for number in range(3):
+        deliver("products/create", product(number))
+        deliver("products/create", product(number), shop="birch.myshopify.com")
+
+    drain()
+
+    assert [len(titles(tenant_id)) for tenant_id in tenant_ids] == [3, 3]
+    assert due(claims.TURN) == []
+
+
+def test_one_event_through_two_subscriptions_is_applied_once(tenant_id, deliver):
+    for _ in range(2):
+        deliver("products/update", product(1), event_id="e-1")
+    drain()
+    deliver("products/update", product(1), event_id="e-1")
+    deliver("products/update", product(2), event_id="e-1")
+    deliver("products/create", product(1), event_id="e-1")
+    deliver("products/update", product(1, "A better shirt", "2026-11-02T10:00:00Z"), event_id="e-1")
+
+    drain()
+
+    assert [row.outcome for row in inbox_rows()] == ["applied", "repeat", "repeat", "applied", "applied", "applied"]
+    assert titles(tenant_id) == {1: "A better shirt", 2: "A shirt"}
+
+
+def test_the_same_event_id_of_another_store_is_another_event(tenant_ids, deliver):
+    deliver("products/update", product(1), event_id="e-1")
+    deliver("products/update", product(1), event_id="e-1", shop="birch.myshopify.com")
+
+    drain()
+
+    assert [row.outcome for row in inbox_rows()] == ["applied", "applied"]
 
 
 def test_nothing_waiting_is_no_work(tenant_id):
@@ -171,18 +264,27 @@ def test_nothing_waiting_is_no_work(tenant_id):
     assert inbox_rows() == []
 
 
-def test_totals_that_could_not_be_refreshed_are_refreshed_later(tenant_id, deliver, monkeypatch, reference):
-    deliver("orders/create", (reference / "payloads" / "docs-2026-04__orders_create.json").read_bytes())
+def test_totals_of_a_busy_store_wait_for_the_end_and_where_that_fails_for_the_clock(
+    tenant_id, deliver, monkeypatch, reference
+):
+    sample = json.loads((reference / "payloads" / "docs-2026-04__orders_create.json").read_bytes())
+    monkeypatch.setattr(module, "BATCH", 1)
+    for number in range(2):
+        deliver("orders/create", sample | {"id": 450789469 + number, "test": False})
+    states = []
 
     def broken(**_kwargs):
+        with tenant_work(tenant_id) as session:
+            states.append(module.rollups.state(session))
         raise OperationalError("SELECT 1", {}, Exception("deadlock detected"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.rollups, "refresh", broken)
+        patch.setattr(rollup_jobs, "refresh", broken)
         drain()
 
+    assert [(state.version, state.waiting) for state in states] == [(1, 1)]
     assert due(claims.ROLLUPS) == [(claims.ROLLUPS, tenant_id, 0)]
-    assert inbox_rows()[0].processed_at is not None
+    assert all(row.processed_at for row in inbox_rows())
 
 
 def test_an_order_is_in_the_totals_as_soon_as_it_is_applied(tenant_id, deliver, reference):
@@ -192,7 +294,7 @@ def test_an_order_is_in_the_totals_as_soon_as_it_is_applied(tenant_id, deliver, 
 
     assert due(claims.ROLLUPS) == []
     with tenant_work(tenant_id) as session:
-        assert module.rollups.rollups.state(session).version == 1
+        assert module.rollups.state(session).version == 1
 
 
 def test_an_uninstalled_app_forgets_its_token(tenant_ids, deliver):
@@ -236,6 +338,28 @@ def test_history_under_way_is_ended_by_other_scopes_so_that_it_is_read_anew(tena
         state, error = session.execute(select(Backfill.state, Backfill.error)).one()
     assert (state, error) == ("cancelled", "Other access was granted meanwhile; it is read anew.")
     assert due(claims.SETTLE, claims.BACKFILL) == [(claims.SETTLE, tenant_id, 0)]
+
+
+def test_scopes_told_of_late_do_not_undo_those_granted_since(tenant_id, deliver):
+    for scopes, minutes in ((["read_products"], 10), (["read_orders", "read_products"], 5)):
+        deliver(
+            "app/scopes_update", {"shop_id": SHOP_GID, "current": scopes}, triggered_at=NOW + timedelta(minutes=minutes)
+        )
+
+    drain()
+
+    with directory() as session:
+        assert session.get_one(OfflineToken, tenant_id).scopes == ["read_products"]
+
+
+def test_facts_told_of_late_do_not_undo_newer_ones(tenant_id, deliver):
+    named = {"id": SHOP_NUMBER, "name": "Aurora Ltd", "updated_at": "2026-11-20T10:00:00Z"}
+    deliver("shop/update", named, triggered_at=NOW)
+    deliver("shop/update", named | {"name": "Aurora", "updated_at": "2026-11-19T10:00:00Z"}, triggered_at=NOW)
+
+    drain()
+
+    assert tenant(tenant_id).name == "Aurora Ltd"
 
 
 def test_the_same_scopes_settle_nothing(tenant_id, deliver):
@@ -356,7 +480,7 @@ def _days(tenant_id):
         return list(session.scalars(select(DayTotal.day_on).order_by(DayTotal.day_on)))
 
 
-def _let_leases_run_out():
+def _die_holding(tenant_id):
+    """Take the tenant's turn as a worker does, and let its lease run out."""
     with operations() as session:
-        session.execute(update(Delivery).values(leased_until=NOW))
-        session.execute(update(Claim).values(leased_until=None))
+        claims.seize(session, claims.TURN, [tenant_id], uuid.uuid4(), now=NOW, lease_for=timedelta(0))

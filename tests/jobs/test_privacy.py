@@ -2,14 +2,16 @@
 
 import itertools
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import func, select, update
 
 from shopify_app import claims, inbox, privacy, tenants
-from shopify_app.database import db, directory, operations, tenant_work
+from shopify_app.database import directory, operations, tenant_work
 from shopify_app.jobs import privacy as module
 from shopify_app.jobs.inbox import drain
 from shopify_app.jobs.privacy import fulfil
@@ -224,7 +226,12 @@ def places_of_aurora(postgres, database, tenant_id):
     """Return where anything of Ada stands outside Birch's rows, after Birch is emptied."""
     with psycopg.connect(database.owner_url) as connection:
         connection.execute("DELETE FROM inbox WHERE shop_domain = %s", [OTHER])
-        connection.execute("DELETE FROM tenants WHERE store_url = %s", [OTHER])
+        (other,) = connection.execute("SELECT id FROM tenants WHERE store_url = %s", [OTHER]).fetchone()
+        connection.execute(f"SET LOCAL app.tenant_id = '{other:d}'")
+        for table in reversed(Tenant.metadata.sorted_tables):
+            if table.info["table_class"] == "tenant":
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
+        connection.execute("DELETE FROM tenants WHERE id = %s", [other])
     return {word: found(postgres, database, word) for word in WORDS if found(postgres, database, word)}
 
 
@@ -422,7 +429,7 @@ def install(now):
 
 def test_an_uninstall_ends_all_work_that_needs_a_token_and_keeps_the_data(tenant_id, a_life, deliver):
     with tenant_work(tenant_id) as session:
-        run = Backfill(tenant_id=tenant_id, run_id=inbox.uuid.uuid4(), resource="orders", state="running")
+        run = Backfill(tenant_id=tenant_id, run_id=uuid.uuid4(), resource="orders", state="running")
         session.add(run)
         session.flush()
         claims.put(session, claims.BACKFILL, tenant_id, run.id, due_at=NOW)
@@ -478,17 +485,16 @@ def test_nothing_is_kept_of_late_deliveries_of_an_erased_store(tenant_id, a_life
     ask("shop/redact", SHOP_REDACT, triggered_at=NOW + timedelta(days=2))
     fulfil_all()
 
-    with db.engine.connect() as connection:
-        late = inbox.Incoming(
-            shop_domain=SHOP,
-            topic="orders/updated",
-            webhook_id="late",
-            event_id=None,
-            triggered_at=NOW,
-            api_version=None,
-            payload=json.dumps(sold_to_ada()).encode(),
-        )
-        assert not inbox.receive(connection.execution_options(isolation_level="AUTOCOMMIT"), late)
+    late = inbox.Incoming(
+        shop_domain=SHOP,
+        topic="orders/updated",
+        webhook_id="late",
+        event_id=None,
+        triggered_at=NOW,
+        api_version=None,
+        payload=json.dumps(sold_to_ada()).encode(),
+    )
+    assert not current().direct.run(lambda line: inbox.receive(line, late))
 
     assert found(postgres, database, SHOP) == {"privacy_requests.shop_domain"}
 
@@ -561,8 +567,7 @@ def deliver_again(app_context):
             api_version=None,
             payload=json.dumps(body).encode(),
         )
-        with db.engine.connect() as connection:
-            inbox.receive(connection.execution_options(isolation_level="AUTOCOMMIT"), incoming)
+        current().direct.run(lambda line: inbox.receive(line, incoming))
 
     return keep
 

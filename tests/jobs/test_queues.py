@@ -41,14 +41,19 @@ def eventually(condition, seconds=5.0):
 def test_job_names_are_a_wire_format():
     assert JOBS == {
         "DRAIN": "shopify_app.jobs.inbox.drain",
+        "ABANDON": "shopify_app.jobs.abandonment.sweep",
         "ADVANCE": "shopify_app.jobs.backfill.advance",
         "READ_DETAILS": "shopify_app.jobs.details.read",
         "REFRESH": "shopify_app.jobs.rollups.refresh",
         "SETTLE": "shopify_app.jobs.tenants.settle",
         "RENEW_EXPIRING": "shopify_app.jobs.tokens.renew_expiring",
         "FULFIL": "shopify_app.jobs.privacy.fulfil",
+        "CHECK": "shopify_app.jobs.reconcile.check",
+        "CHECK_ALL": "shopify_app.jobs.reconcile.check_all",
+        "PLAN_CHECK": "shopify_app.jobs.reconcile.plan",
         "RECONCILE": "shopify_app.jobs.subscriptions.reconcile",
         "RECONCILE_ALL": "shopify_app.jobs.subscriptions.reconcile_all",
+        "EXPIRE": "shopify_app.jobs.retention.expire",
         "TICK": "shopify_app.jobs.schedule.tick",
     }
 
@@ -84,7 +89,9 @@ def test_the_same_call_is_queued_once_until_it_begins(queues):
     assert queues.enqueue_once(REFRESH, tenant_id=1) is True
 
 
-def test_a_nudge_without_redis_is_a_line_in_the_log():
+def test_a_nudge_without_redis_is_a_line_in_the_log(monkeypatch):
+    # A logger that was used before holds on to the processors of that time.
+    monkeypatch.setattr(module, "log", structlog.get_logger())
     with structlog.testing.capture_logs() as logged:
         Queues("redis://127.0.0.1:1/0").nudge(DRAIN)
 
@@ -148,6 +155,21 @@ def test_rings_while_one_is_passed_on_become_one(hang):
 
     eventually(lambda: len(listening.calls) == 2)
     time.sleep(0.1)
+    assert len(listening.calls) == 2
+
+
+def test_rings_right_after_one_become_one_that_is_heard_when_the_bell_has_rested(hang):
+    listening = Fallible(0)
+    bell = hang(listening, rest=0.5)
+    bell.ring()
+    eventually(lambda: len(listening.calls) == 1)
+
+    for _ in range(100):
+        bell.ring()
+    eventually(lambda: len(listening.calls) == 2)
+
+    assert listening.calls[1] - listening.calls[0] >= 0.5
+    time.sleep(0.6)
     assert len(listening.calls) == 2
 
 

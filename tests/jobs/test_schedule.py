@@ -51,6 +51,7 @@ def test_a_waiting_delivery_rings(tenant_id, deliver):
         (claims.ORDER_DETAILS, 9, (names.READ_DETAILS, {"tenant_id": 1})),
         (claims.ROLLUPS, 0, (names.REFRESH, {"tenant_id": 1})),
         (claims.SETTLE, 0, (names.SETTLE, {"tenant_id": 1})),
+        (claims.ABANDONMENT, 0, (names.ABANDON, {"tenant_id": 1})),
     ],
 )
 def test_every_kind_of_claim_has_its_job(app_context, kind, subject, call):

@@ -36,6 +36,7 @@ MALFORMED = {
     "SHOPIFY_ADMIN_ORIGIN": "admin.shopify.com",
     "SHOPIFY_CDN_ORIGIN": "ftp://cdn.shopify.com",
     "PORT": "eighty",
+    "INBOX_RETENTION_DAYS": "0",
     "STANDALONE_REGISTRATION": "yes",
 }
 

@@ -19,9 +19,10 @@ from graphql import (
 )
 
 from shopify_app.shopify.details import order_details
+from shopify_app.shopify.differences import QUERIES
 from shopify_app.shopify.exports import DETAIL_QUERIES, EXPORTS
 
-DOCUMENTS = {**EXPORTS, **DETAIL_QUERIES}
+DOCUMENTS = {**EXPORTS, **DETAIL_QUERIES, **QUERIES}
 MOST_CONNECTIONS = 5
 DEEPEST_CONNECTION = 2
 

@@ -45,7 +45,15 @@ def test_configured_scopes_cover_every_topic():
 
 
 def test_resources_are_the_words_of_the_webhook_addresses():
-    assert {"customers", "products", "orders", "carts", "checkouts", "refunds", "app", "compliance"} == RESOURCES
+    words = {"customers", "products", "orders", "carts", "checkouts", "refunds", "app", "bulk", "compliance"}
+    assert words == RESOURCES
+
+
+def test_a_topic_is_taken_at_its_own_address_and_where_it_was_sent_before():
+    finish, created = TOPICS["bulk_operations/finish"], TOPICS["orders/create"]
+
+    assert [word for word in sorted(RESOURCES) if finish.is_taken_at(word)] == ["app", "bulk"]
+    assert [word for word in sorted(RESOURCES) if created.is_taken_at(word)] == ["orders"]
 
 
 def test_names_become_shopifys_enum_names():

@@ -87,6 +87,11 @@ def test_a_redis_that_is_not_its_own_is_not_stopped(repository, options):
         demo.stop_redis()
 
 
+def test_a_postgresql_that_is_not_its_own_is_not_killed(repository, options):
+    with demo_environment(options) as demo, pytest.raises(CannotStart, match=r"not its own to stop\.$"):
+        demo.kill_postgres()
+
+
 def test_the_embedded_servers_give_the_app_a_login_that_owns_nothing(repository, options, make_directory):
     own = DemoOptions(
         data=make_directory(), app_port=options.app_port, devstore_port=options.devstore_port, durable=False
@@ -97,6 +102,11 @@ def test_the_embedded_servers_give_the_app_a_login_that_owns_nothing(repository,
         assert "//storelens_owner:" in demo.environ["DATABASE_OWNER_URL"]
         demo.stop_redis()
         demo.start_redis()
+        demo.kill_redis()
+        demo.start_redis()
+        demo.kill_postgres()
+        demo.start_postgres()
+        assert not demo.kill_postgres_backend()  # the stand-ins open no connection
 
 
 def test_nothing_is_left_running_afterwards(repository, options):

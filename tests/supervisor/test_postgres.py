@@ -75,6 +75,43 @@ def test_a_restart_finds_the_data(make_directory):
     assert row == (42,)
 
 
+def test_a_killed_server_starts_again_at_its_address_with_what_was_committed(make_directory):
+    with embedded_postgres(make_directory()) as server, psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE facts AS SELECT 42 AS answer")
+
+        server.kill()
+        assert not answers(server.url)
+        server.start()
+
+        with psycopg.connect(server.url) as again:
+            assert again.execute("SELECT answer FROM facts").fetchone() == (42,)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+
+
+def test_a_killed_backend_takes_the_others_with_it_and_the_server_recovers(make_directory):
+    with embedded_postgres(make_directory()) as server:
+        lines = [psycopg.connect(server.url, autocommit=True, application_name=f"line {number}") for number in (1, 2)]
+
+        assert server.kill_backend("line 1")
+
+        for line in lines:
+            with line, pytest.raises(psycopg.OperationalError):
+                line.execute("SELECT 1")
+        assert eventually(lambda: answers(server.url))
+        assert not server.kill_backend("line 1")
+
+
+def test_killing_or_stopping_a_stopped_server_changes_nothing(make_directory):
+    with embedded_postgres(make_directory(), durable=False) as server:
+        server.stop()
+
+        server.kill()
+        server.stop()
+
+        assert not server.kill_backend()
+
+
 def test_an_owner_is_a_plain_role_that_may_make_roles(postgres):
     url = postgres.create_database("plain", owner="plain_owner")
 

@@ -50,6 +50,17 @@ def test_its_settings_are_private(make_directory):
         assert (directory / "redis.conf").stat().st_mode & 0o077 == 0
 
 
+def test_a_killed_server_starts_again_at_its_address_without_what_it_had_not_written(make_directory):
+    with embedded_redis(make_directory()) as server, redis.Redis.from_url(server.url) as client:
+        client.set("kept", "no")
+
+        server.kill()
+        server.kill()
+        server.start()
+
+        assert client.get("kept") is None
+
+
 def test_stopping_twice_changes_nothing(make_directory):
     with embedded_redis(make_directory()) as server:
         server.stop()

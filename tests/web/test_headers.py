@@ -179,3 +179,11 @@ def test_a_login_stays_out_of_the_log(client: FlaskClient, world: World, capfd: 
     log_in(client, "alice@example.com")
 
     assert "correct horse" not in "".join(capfd.readouterr())
+
+
+def test_a_refused_webhook_is_as_guarded_as_any_page(client: FlaskClient) -> None:
+    response = client.post("/webhooks/orders", data=b"{}", headers=DOCUMENT)
+
+    assert response.status_code == 401
+    assert policy_of(response)["frame-ancestors"] == ["'none'"]
+    assert response.headers["Cache-Control"] == "no-store"

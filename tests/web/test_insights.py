@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, text
 
+from config import WEBHOOKS_OF_APP
 from shopify_app.database import directory, tenant_work
 from shopify_app.models import Backfill, Delivery, WebhookSubscription
+from shopify_app.runtime import EXTENSION
 from tests.web.conftest import DOCUMENT, FETCH, FRAME, OTHER_STORE, STORE, World, csrf_of, log_in
 from tests.web.seeds import GOODS, seed_sales
 
@@ -241,6 +244,20 @@ def test_the_health_page_tells_what_arrived_and_what_was_refused(client: FlaskCl
     assert "products/update" not in page
     assert "1 of 2 topics" in page
     assert "read_customer_merge" in page
+
+
+def test_topics_not_listened_to_are_named_where_shopify_has_them_from_the_apps_own_file(
+    client: FlaskClient, app: Flask, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = app.extensions[EXTENSION]
+    by_app = replace(held, config=replace(held.config, webhook_subscriptions=WEBHOOKS_OF_APP))
+    monkeypatch.setitem(app.extensions, EXTENSION, by_app)
+    log_in(client, "alice@example.com")
+
+    page = client.get("/health", headers=DOCUMENT).text
+
+    assert page.count("Not listening to") == 1
+    assert "Not listening to customers/merge. The store has not granted the access scope read_customer_merge" in page
 
 
 def test_deliveries_that_wait_or_could_not_be_applied_are_counted(

@@ -1,15 +1,18 @@
-"""The operators' door: their login, and a page of how the tenants are doing."""
+"""The operators' door: their login, a page of how the tenants are doing, and the dead letters."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
-from shopify_app import logins, operators
-from shopify_app.database import operations
+from shopify_app import inbox, logins, operators
+from shopify_app.database import directory, operations
+from shopify_app.models import Delivery
 from shopify_app.runtime import current
 from tests.web.conftest import DOCUMENT, World, csrf_of, log_in
 
@@ -159,3 +162,200 @@ def test_a_disabled_operator_is_out_at_once(client: FlaskClient, app: Flask, see
         operators.disable(session, email=EMAIL, by="root", now=datetime.now(UTC))
 
     assert client.get("/operator", headers=DOCUMENT).location == "/operator/login"
+
+
+# ── dead letters ──
+
+LETTERS = "/operator/dead-letters"
+BODY = b'{"id": 1, "email": "ada@example.com"}'
+
+
+@pytest.fixture
+def put(app: Flask):
+    """Keeps a delivery that was given up, unless the columns say otherwise, and returns its number."""
+    numbers = iter(range(1, 10_000))
+
+    def make(tenant_id: int | None, shop: str = "alpha", **columns: object) -> int:
+        row = {
+            "tenant_id": tenant_id,
+            "shop_domain": f"{shop}.myshopify.com",
+            "topic": "orders/create",
+            "webhook_id": f"w-{next(numbers)}",
+            "payload": BODY,
+            "received_at": datetime.now(UTC) - timedelta(hours=3),
+            "dead_at": datetime.now(UTC),
+            "attempts": 8,
+            "error": "$.total_price: <b>not</b> a number",
+            "traceback": "Traceback (most recent call last): …",
+            **columns,
+        }
+        with app.app_context(), directory() as session:
+            return session.scalars(insert(Delivery).values(row).returning(Delivery.id)).one()
+
+    return make
+
+
+@pytest.fixture
+def olga(client: FlaskClient, seed: operators.Seed) -> FlaskClient:
+    """A client with an operator's login."""
+    enter(client, seed)
+    return client
+
+
+def shown(client: FlaskClient, **query: str) -> list[int]:
+    page = client.get(LETTERS, query_string=query, headers=DOCUMENT).text
+    return [int(number) for number in re.findall(r'<th scope="row"><a href="/operator/dead-letters/([0-9]+)">', page)]
+
+
+def post(client: FlaskClient, path: str, **form: str):
+    data = form | {"csrf_token": csrf_of(client, "/operator")}
+    return client.post(f"{LETTERS}{path}", data=data, headers=DOCUMENT)
+
+
+def states(app: Flask, *numbers: int) -> list[str]:
+    with app.app_context(), directory() as session:
+        return [inbox.one(session, number).state for number in numbers]
+
+
+def test_dead_letters_are_listed_with_store_topic_and_error(olga: FlaskClient, app: Flask, world: World, put) -> None:
+    number = put(world.alpha)
+
+    page = olga.get(LETTERS, headers=DOCUMENT).text
+
+    for said in ("alpha.myshopify.com", "orders/create", "$.total_price: &lt;b&gt;not&lt;/b&gt; a number", "3 hours"):
+        assert said in page
+    assert "ada@example.com" not in page
+    assert f"/operator/dead-letters/{number}" in page
+    assert actions(app)[-1] == "looked at the dead letters"
+
+
+def test_the_list_can_be_of_one_store_or_topic(olga: FlaskClient, world: World, put) -> None:
+    first, second = put(world.alpha), put(world.alpha, topic="products/update")
+    other = put(world.beta, "beta")
+
+    assert shown(olga) == [other, second, first]
+    assert shown(olga, store="alpha.myshopify.com") == [second, first]
+    assert shown(olga, topic="products/update") == [second]
+    assert shown(olga, store="beta.myshopify.com", topic="products/update") == []
+
+
+def test_a_store_nobody_knows_is_no_page(olga: FlaskClient) -> None:
+    page = olga.get(LETTERS, query_string={"store": "x.myshopify.com"}, headers=DOCUMENT)
+
+    assert page.status_code == 404
+    assert "No store x.myshopify.com has installed the app." in page.text
+
+
+def test_no_dead_letters_are_said_to_be_none(olga: FlaskClient, world: World) -> None:
+    assert "Every delivery that came was applied" in olga.get(LETTERS, headers=DOCUMENT).text
+    page = olga.get(LETTERS, query_string={"store": "alpha.myshopify.com"}, headers=DOCUMENT).text
+    assert "No dead letters of alpha.myshopify.com." in page
+
+
+def test_one_letter_is_shown_with_its_traceback_and_without_its_body(
+    olga: FlaskClient, app: Flask, world: World, put
+) -> None:
+    page = olga.get(f"{LETTERS}/{put(world.alpha)}", headers=DOCUMENT).text
+
+    assert "Traceback (most recent call last): …" in page
+    assert "ada@example.com" not in page
+    assert actions(app)[-1] == "looked at a delivery"
+
+
+def test_a_letter_without_a_traceback_or_a_body_says_so(olga: FlaskClient, world: World, put) -> None:
+    page = olga.get(f"{LETTERS}/{put(world.alpha, traceback=None, payload=b'')}", headers=DOCUMENT).text
+
+    assert "None was kept" in page
+    assert "The body was forgotten" in page
+    assert "/replay" not in page
+
+
+def test_a_letter_nobody_knows_is_no_page(olga: FlaskClient) -> None:
+    assert olga.get(f"{LETTERS}/4711", headers=DOCUMENT).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("deed", "state", "said"),
+    [("replay", "waiting", "will be applied again"), ("discard", "discarded", "will not be applied")],
+)
+def test_one_letter_is_replayed_or_discarded_and_it_is_on_record(
+    olga: FlaskClient, app: Flask, world: World, put, deed: str, state: str, said: str
+) -> None:
+    number, other = put(world.alpha), put(world.alpha)
+
+    response = post(olga, f"/{number}/{deed}")
+
+    assert (response.status_code, response.location) == (303, LETTERS)
+    assert states(app, number, other) == [state, "dead"]
+    assert actions(app)[-1] == f"deliveries {deed}ed"
+    page = olga.get(LETTERS, headers=DOCUMENT).text
+    assert f"Delivery {number} {said}." in page
+    assert said not in olga.get(LETTERS, headers=DOCUMENT).text
+
+
+@pytest.mark.parametrize("deed", ["replay", "discard"])
+def test_all_letters_of_the_shown_store_and_topic_are_changed_and_no_others(
+    olga: FlaskClient, app: Flask, world: World, put, deed: str
+) -> None:
+    meant = [put(world.alpha), put(world.alpha)]
+    others = [put(world.alpha, topic="products/update"), put(world.beta, "beta")]
+
+    response = post(olga, f"/{deed}", store="alpha.myshopify.com", topic="orders/create")
+
+    assert response.location == f"{LETTERS}?store=alpha.myshopify.com&topic=orders/create"
+    assert "dead" not in states(app, *meant)
+    assert states(app, *others) == ["dead", "dead"]
+    assert "2 deliveries will" in olga.get(LETTERS, headers=DOCUMENT).text
+
+
+def test_more_than_a_slice_is_said_to_be_left(olga: FlaskClient, world: World, put, monkeypatch) -> None:
+    monkeypatch.setattr(inbox, "replay", partial(inbox.replay, limit=1))
+    put(world.alpha)
+    put(world.alpha)
+
+    post(olga, "/replay")
+
+    assert "1 delivery will be applied again. There are more: do it once more." in olga.get(LETTERS).text
+
+
+def test_what_cannot_be_replayed_says_why(olga: FlaskClient, app: Flask, world: World, put) -> None:
+    forgotten = put(world.alpha, payload=b"")
+
+    post(olga, f"/{forgotten}/replay")
+    refused = olga.get(LETTERS, headers=DOCUMENT).text
+    post(olga, "/replay")
+    passed_over = olga.get(LETTERS, headers=DOCUMENT).text
+    post(olga, "/4711/discard")
+
+    assert "its body was forgotten" in refused
+    assert "0 deliveries will be applied again. 1 were passed over" in passed_over
+    assert "There is no delivery 4711" in olga.get(LETTERS, headers=DOCUMENT).text
+    assert states(app, forgotten) == ["dead"]
+    assert "deliveries replayed" not in actions(app)
+
+
+@pytest.mark.parametrize("path", ["/replay", "/discard", "/1/replay", "/1/discard"])
+def test_a_deed_from_elsewhere_or_by_nobody_is_refused(
+    olga: FlaskClient, app: Flask, world: World, put, path: str
+) -> None:
+    number = put(world.alpha)
+
+    assert olga.post(f"{LETTERS}{path}", headers=DOCUMENT).status_code == 400
+    assert app.test_client().post(f"{LETTERS}{path}", headers=DOCUMENT).status_code == 401
+    assert states(app, number) == ["dead"]
+
+
+def test_the_dead_letters_are_operators_only(client: FlaskClient, world: World, put) -> None:
+    log_in(client, "alice@example.com")
+
+    assert client.get(LETTERS, headers=DOCUMENT).location == "/operator/login"
+    assert client.get(f"{LETTERS}/{put(world.alpha)}", headers=DOCUMENT).location == "/operator/login"
+
+
+def test_the_tenants_page_leads_to_a_stores_dead_letters(olga: FlaskClient, world: World, put) -> None:
+    put(world.alpha)
+
+    page = olga.get("/operator", headers=DOCUMENT).text
+
+    assert '<a href="/operator/dead-letters?store=alpha.myshopify.com">1</a>' in page
+    assert "store=beta" not in page

@@ -10,8 +10,9 @@ from sqlalchemy import text
 
 from config import Config
 from shopify_app import inbox
-from shopify_app.database import db, directory, tenant_work
+from shopify_app.database import directory, tenant_work
 from shopify_app.jobs.inbox import drain
+from shopify_app.runtime import current
 from shopify_app.shopify.signatures import webhook_hmac
 from tests.web.conftest import FETCH, OTHER_STORE, PASSWORD, STORE, STRANGER, log_in
 from tests.web.test_accounts import LINK, accept
@@ -318,8 +319,8 @@ def test_a_delivery_that_meets_the_end_of_its_claim_is_not_kept(app: Flask, regi
         claim_id=claim["id"],
     )
 
-    with app.app_context(), db.engine.begin() as connection:
-        assert inbox.receive(connection, late) is False
+    with app.app_context():
+        assert current().direct.run(lambda line: inbox.receive(line, late)) is False
     assert kept(app) == []
 
 

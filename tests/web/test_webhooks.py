@@ -8,14 +8,20 @@ import hmac
 import time
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 import redis
 from sqlalchemy import select
 
+from config import Config
 from shopify_app.app import create_app
 from shopify_app.database import db, directory
 from shopify_app.models import Delivery, Tenant
+from shopify_app.runtime import current
 from shopify_app.shopify.topics import TOPICS
+from supervisor.ports import free_port
+from supervisor.postgres import embedded_postgres
+from tests.conftest import LOGIN, OWNER, SETTINGS, release
 
 SHOP = "aurora.myshopify.com"
 SECRET = "client-secret-of-the-tests"
@@ -47,6 +53,18 @@ def tenant_id(app):
         session.add(tenant)
         session.flush()
         return tenant.id
+
+
+@pytest.fixture
+def own_login(postgres):
+    """Limits how many connections the app's login may open."""
+
+    def limit(connections):
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute(f"ALTER ROLE {LOGIN} CONNECTION LIMIT {connections}")
+
+    yield limit
+    limit(-1)
 
 
 @pytest.fixture
@@ -116,7 +134,7 @@ def test_a_delivery_that_shopify_did_not_sign_is_refused_and_not_kept(client, ke
 
 
 def test_every_topic_is_taken_at_its_own_address_and_nowhere_else(client, tenant_id, kept):
-    resources = {"app", "carts", "checkouts", "customers", "orders", "products", "refunds"}
+    resources = {"app", "bulk", "carts", "checkouts", "customers", "orders", "products", "refunds"}
     ours = {name: topic for name, topic in TOPICS.items() if topic.resource in resources}
 
     for name, topic in ours.items():
@@ -128,6 +146,14 @@ def test_every_topic_is_taken_at_its_own_address_and_nowhere_else(client, tenant
         assert astray.status_code == 400, name
         assert name in astray.text
     assert [row.topic for row in kept()] == list(ours)
+
+
+@pytest.mark.parametrize("resource", ["bulk", "app"])
+def test_the_end_of_a_bulk_operation_is_also_taken_where_older_subscriptions_send_it(client, tenant_id, kept, resource):
+    given = headers(topic="bulk_operations/finish")
+
+    assert client.post(f"/webhooks/{resource}", data=BODY, headers=given).status_code == 200
+    assert [row.topic for row in kept()] == ["bulk_operations/finish"]
 
 
 def test_an_address_for_no_resource_does_not_exist(client):
@@ -168,6 +194,52 @@ def test_a_delivery_without_a_readable_time_is_kept_without_one(client, tenant_i
     assert kept()[0].triggered_at is None
 
 
+@pytest.mark.parametrize(
+    "value", ["w\x00", "w" * 300, "é", "\u0080", "'; DROP TABLE inbox; --", "w\ttab", "ÿ" * 100], ids=range(7)
+)
+@pytest.mark.parametrize("name", ["Webhook_Id", "Event_Id", "API_Version", "Triggered_At"])
+def test_a_header_that_is_no_plain_text_costs_no_delivery(client, tenant_id, kept, name, value):
+    environ = {"HTTP_" + key.upper().replace("-", "_"): given for key, given in headers(**{name: value}).items()}
+
+    assert client.post("/webhooks/orders", data=BODY, environ_overrides=environ).status_code == 200
+    assert [(row.tenant_id, row.payload) for row in kept()] == [(tenant_id, BODY)]
+
+
+@pytest.mark.parametrize("value", ["\x00", "x" * 70_000, "é", "orders/create\x00"], ids=range(4))
+@pytest.mark.parametrize("name", ["Topic", "Shop_Domain", "Hmac_Sha256"])
+def test_a_header_that_is_needed_and_useless_is_refused(client, tenant_id, kept, name, value):
+    environ = {"HTTP_" + key.upper().replace("-", "_"): given for key, given in headers(**{name: value}).items()}
+
+    assert client.post("/webhooks/orders", data=BODY, environ_overrides=environ).status_code in {400, 401}
+    assert kept() == []
+
+
+def test_the_signature_is_checked_before_anything_else_is_looked_at(client, kept):
+    wrong = headers(topic="orders/invented", Shop_Domain="nowhere", Hmac_Sha256="bm9wZQ==")
+
+    assert client.post("/webhooks/orders", data=b"{not json", headers=wrong).status_code == 401
+    assert client.post("/webhooks/orders", data=b"{not json", headers=headers()).status_code == 401
+
+
+def test_malformed_json_that_shopify_signed_is_kept_for_nobody(client, tenant_id, kept):
+    body = b'{"id": 1, "note": "cut o'
+
+    assert client.post("/webhooks/orders", data=body, headers=headers(body)).status_code == 200
+    assert [(row.tenant_id, row.payload) for row in kept()] == [(None, body)]
+
+
+def test_the_tenant_is_the_shops_and_not_what_query_or_body_say(app, client, tenant_id, kept):
+    with app.app_context(), directory() as session:
+        other = Tenant(store_url="birch.myshopify.com", name="Birch", installed_at=datetime(2026, 1, 1, tzinfo=UTC))
+        session.add(other)
+        session.flush()
+        query = {"shop": "birch.myshopify.com", "tenant_id": other.id}
+        body = f'{{"id": 1, "tenant_id": {other.id}, "shop_domain": "birch.myshopify.com"}}'.encode()
+
+    assert client.post("/webhooks/orders", data=body, headers=headers(body), query_string=query).status_code == 200
+    assert [row.tenant_id for row in kept()] == [tenant_id]
+
+
 def test_a_body_over_eight_mebibytes_is_refused(client, kept):
     body = b" " * (8 * 1024 * 1024 + 1)
 
@@ -187,15 +259,56 @@ def test_a_database_that_is_away_is_answered_at_once_with_when_to_come_back(conf
     assert time.monotonic() - began < 2
 
 
-def test_a_pool_that_is_busy_is_answered_within_shopifys_patience(app, client, tenant_id):
+def test_a_server_with_no_connection_to_spare_is_answered_at_once_with_when_to_come_back(
+    client, tenant_id, postgres, own_login
+):
+    own_login(0)
+
+    began = time.monotonic()
+    refused = client.post("/webhooks/orders", data=BODY, headers=headers())
+    own_login(-1)
+    taken = client.post("/webhooks/orders", data=BODY, headers=headers())
+
+    assert (refused.status_code, taken.status_code) == (503, 200)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert time.monotonic() - began < 2
+
+
+def test_a_pool_that_pages_have_used_up_keeps_no_delivery_waiting(app, client, tenant_id):
     with app.app_context(), contextlib.ExitStack() as held:
         for _ in range(12):
             held.enter_context(db.engine.connect())
-        began = time.monotonic()
         answer = client.post("/webhooks/orders", data=BODY, headers=headers())
 
-    assert answer.status_code == 503
-    assert time.monotonic() - began < 2
+    assert answer.status_code == 200
+
+
+def test_a_postgresql_that_stops_and_comes_back_costs_only_the_time_it_was_away(make_directory):
+    data, port = make_directory(), free_port()
+    delivered = []
+
+    def deliver(client):
+        began = time.monotonic()
+        answer = client.post("/webhooks/orders", data=BODY, headers=headers(Webhook_Id=f"w-{len(delivered)}"))
+        delivered.append((answer.status_code, time.monotonic() - began))
+
+    with embedded_postgres(data, port=port, durable=False) as server:
+        server.create_role(LOGIN)
+        owner_url = server.create_database("storelens", owner=OWNER)
+        urls = {"DATABASE_URL": server.url_of("storelens", LOGIN), "DATABASE_OWNER_URL": owner_url}
+        release(urls)
+        app = create_app(Config.from_env({**SETTINGS, **urls, "REDIS_URL": "redis://127.0.0.1:1/0"}))
+        client = app.test_client()
+        deliver(client)
+    deliver(client)
+    with embedded_postgres(data, port=port, durable=False), app.app_context():
+        deliver(client)
+        rows = current().direct.run(lambda line: line.ask("SELECT webhook_id FROM inbox ORDER BY id", []))
+        current().close()
+
+    assert [status for status, _ in delivered] == [200, 503, 200]
+    assert delivered[1][1] < 1
+    assert rows == [(b"w-0",), (b"w-2",)]
 
 
 def test_a_redis_that_is_away_changes_nothing(client, tenant_id, kept, redis_server):
