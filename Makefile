@@ -30,10 +30,11 @@ test: install ## the tests that take seconds
 	$(BIN)/pytest -n $(WORKERS)
 
 test-long: install ## the tests that take longer, and what speaks SQL on the oldest PostgreSQL, where the system has it
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -n $(WORKERS) -m "long and not alone"
+	$(BIN)/pytest -m "long and alone"
 	@if [ -x $(OLDEST_POSTGRESQL)/postgres ]; then \
 		STORELENS_TEST_PG_BIN=$(OLDEST_POSTGRESQL) $(BIN)/pytest -n $(WORKERS) -m "not long and not browser" \
-			--ignore tests/devstore --ignore tests/supervisor --ignore tests/shopify --ignore tests/review; \
+			tests/ingest tests/inbox tests/jobs tests/reconcile tests/rules tests/insights tests/cli; \
 	else echo "PostgreSQL 15 is not installed here; the suite ran on the embedded server alone."; fi
 
 check: install ## lint, format, types, layers, requirements, one migration head

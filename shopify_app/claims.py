@@ -176,6 +176,13 @@ def forgive(session: Session, kind: str, tenant_id: int, lease: uuid.UUID) -> No
     _rows(session, update(Claim).where(*mine).values(attempts=1))
 
 
+def give_back(session: Session, kind: str, tenant_ids: Collection[int], lease: uuid.UUID) -> None:
+    """Let others take these claims, as if they had not been taken under the lease."""
+    ours = (Claim.kind == kind, Claim.tenant_id.in_(sorted(tenant_ids)), Claim.lease == lease)
+    freed = update(Claim).where(*ours).values(lease=None, leased_until=None, attempts=Claim.attempts - 1)
+    _rows(session, freed)
+
+
 def let_go(session: Session, kind: str, lease: uuid.UUID) -> None:
     """Remove all claims of this kind that were taken under the lease: nobody has to ask for this work."""
     _rows(session, delete(Claim).where(Claim.kind == kind, Claim.lease == lease))

@@ -84,7 +84,7 @@ def drain() -> None:
 class Turns:
     """Whose turn it is, round after round, under one lease; and the thread that reads a turn ahead.
 
-    ``cut_short`` tells whether they ended for want of time.
+    ``cut_short`` tells whether they ended before everybody had one.
     """
 
     def __init__(self, ends_at: float) -> None:
@@ -104,9 +104,10 @@ class Turns:
 
     def __exit__(self, *_error: object) -> None:
         """Give back all tenants; where PostgreSQL does not answer the lease runs out by itself."""
-        with self._held, contextlib.suppress(OperationalError), operations() as session:
+        with self._held, contextlib.suppress(OperationalError):
             self._reader.shutdown()
-            claims.let_go(session, claims.TURN, HOLDER)
+            with operations() as session:
+                claims.let_go(session, claims.TURN, HOLDER)
 
     def ahead(self) -> Iterator[Turn]:
         """Yield turns; the next one is read while the caller works on the one it has."""
@@ -142,6 +143,7 @@ class Turns:
                 if found and time.monotonic() >= self._ends_at:
                     self.cut_short = True
                     return
+        self.cut_short = bool(self._suspects)  # others were left waiting for the end of it
 
     def _round(self) -> Iterator[int]:
         """Yield the tenants that have deliveries waiting and that no other worker holds."""
@@ -154,10 +156,19 @@ class Turns:
             after = waiting.after
 
     def _hold(self, session: Session, tenant_ids: Sequence[int]) -> None:
-        """Take on tenants that nobody holds."""
+        """Take on tenants that nobody holds; one that a worker may have died of comes alone.
+
+        Nobody else's deaths are counted with its, then, and in the end nobody else's delivery is blamed.
+        """
+        if self._suspects:
+            return
         now = datetime.now(UTC)
         free = [tenant_id for tenant_id in tenant_ids if tenant_id not in self._limits]
         taken = claims.seize(session, claims.TURN, free, HOLDER, now=now, lease_for=LEASE)
+        suspect = min((tenant_id for tenant_id, attempts in taken.items() if attempts > 1), default=None)
+        if suspect is not None:
+            claims.give_back(session, claims.TURN, taken.keys() - {suspect}, HOLDER)
+            taken = {suspect: taken[suspect]}
         for tenant_id, attempts in taken.items():
             self._limits[tenant_id] = _limit(attempts)
             if attempts > 1:

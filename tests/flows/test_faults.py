@@ -16,7 +16,7 @@ from supervisor.ports import free_port
 from supervisor.settings import DemoOptions
 from tests.flows.story import AURORA, act, export, held, install, report, rows, settled, tenant, wait_until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 STORE = ("--customers", "400", "--products", "40", "--orders", "2500")
 REDIS_AWAY = 60.0  # seconds

@@ -29,7 +29,7 @@ from tests.conftest import SMALL_STORE
 from tests.flows.sender import SHOPS, Delivery, Kit, deliveries, kits, moved
 from tests.flows.story import wait_until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEED = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(10**6))

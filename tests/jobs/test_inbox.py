@@ -207,6 +207,24 @@ def test_a_turn_is_smaller_after_each_death_and_ends_with_the_one_to_blame(tenan
     assert [row.error for row in inbox_rows() if row.error] == [module.DIED]
 
 
+def test_a_bystander_is_not_blamed_for_what_workers_died_of(tenant_ids, deliver, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 8)
+    for number in range(3):
+        deliver("products/create", product(number))
+        deliver("products/create", product(number), shop="birch.myshopify.com")
+    _die_holding(*tenant_ids)
+    for _ in range(4):
+        _die_holding(tenant_ids[1])
+
+    drain()
+    assert [len(titles(tenant_id)) for tenant_id in tenant_ids] == [3, 0]
+    drain()
+
+    assert [len(titles(tenant_id)) for tenant_id in tenant_ids] == [3, 2]
+    assert [row.tenant_id for row in inbox_rows() if row.error == module.DIED] == [tenant_ids[1]]
+    assert due(claims.TURN) == []
+
+
 def test_a_big_store_keeps_nobody_waiting_longer_than_a_turn(tenant_ids, deliver, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 2)
     order = []
@@ -480,7 +498,7 @@ def _days(tenant_id):
         return list(session.scalars(select(DayTotal.day_on).order_by(DayTotal.day_on)))
 
 
-def _die_holding(tenant_id):
-    """Take the tenant's turn as a worker does, and let its lease run out."""
+def _die_holding(*tenant_ids):
+    """Take tenants' turns as a worker does, and let the lease run out."""
     with operations() as session:
-        claims.seize(session, claims.TURN, [tenant_id], uuid.uuid4(), now=NOW, lease_for=timedelta(0))
+        claims.seize(session, claims.TURN, tenant_ids, uuid.uuid4(), now=NOW, lease_for=timedelta(0))

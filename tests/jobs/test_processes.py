@@ -22,7 +22,7 @@ from shopify_app.models import Backfill, Customer, Product, Tenant
 ROOT = Path(__file__).resolve().parent.parent.parent
 CUSTOMERS = 12_000
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from supervisor.settings import DemoOptions
 from tests.conftest import SMALL_STORE
 from tests.flows.story import AURORA, export
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 
 def status(port, path):
