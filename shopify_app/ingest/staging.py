@@ -122,8 +122,9 @@ def _make_room(session: Session, target: Target) -> None:
 
 @event.listens_for(Engine, "rollback")
 def _forget_tables(connection: Connection) -> None:
-    """Take it that the temporary tables made by the transaction are gone with it."""
-    connection.info.pop(_MADE, None)
+    """Take it that the temporary tables made by the transaction are gone with it; a lost connection took all along."""
+    if not connection.invalidated:
+        connection.info.pop(_MADE, None)
 
 
 def merge(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shopify_app.models import Backfill, Checkout, Customer, Order, Product
@@ -31,9 +31,17 @@ def held(session: Session, tenant_id: int, resource: str, keys: Sequence[Key]) -
 
 
 def held_numbers(session: Session, standing: Standing, window: Window, *, upto: int | None, limit: int) -> list[int]:
-    """Return the numbers of the next objects we hold in a window, up to one number (None: all)."""
-    key = _key_column(standing.resource)
-    query = select(key).where(*_in_window(standing, window), key > standing.after).order_by(key).limit(limit)
+    """Return the numbers of the next objects we hold in a window, up to one number (None: all).
+
+    Placeholders are among them where the window has no floor: what was told of something whose creation was lost, and
+    which may be gone since. Whether it is, is asked before anything is deleted.
+    """
+    key, table = _key_column(standing.resource), _TABLES[standing.resource]
+    known = and_(*_in_window(standing, window))
+    if window.floor is None:
+        alive = and_(table.tenant_id == standing.tenant_id, table.deleted_at.is_(None))
+        known = or_(known, and_(alive, table.updated_at.is_(None)))
+    query = select(key).where(known, key > standing.after).order_by(key).limit(limit)
     return list(session.scalars(query if upto is None else query.where(key <= upto)))
 
 
