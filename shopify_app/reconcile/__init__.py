@@ -131,7 +131,7 @@ def start(
             ceiling=(ceiling or now - SETTLE).replace(microsecond=0),
             created_at=now,
         )
-        for resource in _wanted(session, tenant_id, granted, resources)
+        for resource in _wanted(session, tenant_id, granted, resources, asked=mode == "asked")
         if resource not in running
     ]
     session.add_all(rows)
@@ -228,10 +228,17 @@ def _running(session: Session, tenant_id: int) -> dict[str, int]:
     return {resource: number for resource, number in rows}  # noqa: C416 - rows are no pairs to a type checker
 
 
-def _wanted(session: Session, tenant_id: int, granted: Collection[str], resources: Collection[str]) -> list[str]:
-    """Return those of the resources that the app may read and whose history is not being loaded just now."""
+def _wanted(
+    session: Session, tenant_id: int, granted: Collection[str], resources: Collection[str], *, asked: bool
+) -> list[str]:
+    """Return those of the resources that the app may read and whose history is not being loaded just now.
+
+    While any history is being loaded, the clock's own checks wait: they would only keep a worker from it.
+    """
     loading = select(Backfill.resource).where(Backfill.tenant_id == tenant_id, Backfill.state.in_(LOADING))
     busy = set(session.scalars(loading))
+    if busy and not asked:
+        return []
     return [
         resource
         for resource in RESOURCES

@@ -80,7 +80,7 @@ class ScriptedShopify:
         if "OrderDetails" in query:
             self.detailed += variables["ids"]
             return 200, {"data": {"nodes": [self.details.get(gid) for gid in variables["ids"]]}}
-        return 500, {"errors": f"not scripted: {query}"}
+        return 400, {"errors": f"not scripted: {query}"}
 
     def run(self, document):
         self.runs.append(re.search(r"\w+", document).group())
