@@ -10,13 +10,17 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.errors import error_from_result
+from psycopg.pq import DiagnosticField
 from sqlalchemy import MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg.pq.abc import PGresult
     from sqlalchemy import Connection, TextClause
 
 APP_ROLE = "storelens_app"
@@ -76,6 +80,17 @@ def _engine(role: str, pool_size: int, pool_timeout: float) -> dict[str, Any]:
             "prepare_threshold": None,
         },
     }
+
+
+def complaint(result: PGresult) -> psycopg.Error:
+    """Return what a failed result complains of.
+
+    A server killed outright says nothing: the complaint is the driver's own and has no code, and the connection is
+    gone whatever the driver's class of it says.
+    """
+    if result.error_field(DiagnosticField.SQLSTATE) is None:
+        return psycopg.OperationalError("the connection to PostgreSQL broke")
+    return error_from_result(result)
 
 
 @functools.lru_cache(maxsize=512)

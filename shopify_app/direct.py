@@ -12,10 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 
-from shopify_app.database import APP_ROLE
+from shopify_app.database import APP_ROLE, complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,11 +75,11 @@ class Line:
     def _check(self, result: PGresult) -> None:
         if result.status in DONE:
             return
-        # A server killed outright says nothing: the complaint is the driver's own, and has no code.
-        if self.broken or result.error_field(DiagnosticField.SQLSTATE) is None:
+        error = complaint(result)
+        if self.broken or error.sqlstate is None:
             self.close()
             raise psycopg.OperationalError("the connection to PostgreSQL broke")
-        raise error_from_result(result)
+        raise error
 
 
 class Direct:

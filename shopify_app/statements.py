@@ -16,9 +16,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from sqlalchemy import Connection, exc
+
+from shopify_app.database import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def _name(connection: Connection, pgconn: PGconn, sql: bytes) -> bytes:
 def _check(result: PGresult, statement: str) -> None:
     if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.COPY_IN}:
         return
-    error = error_from_result(result)
+    error = complaint(result)
     names = [parent.__name__ for parent in type(error).__mro__]  # such as UniqueViolation, IntegrityError, …
     kind = next((getattr(exc, name) for name in names if hasattr(exc, name)), exc.DBAPIError)
     raise kind(statement, {}, error, hide_parameters=True)

@@ -5,8 +5,11 @@ import time
 
 import psycopg
 import pytest
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import OperationalError
 
 from shopify_app.direct import Line
+from shopify_app.statements import run
 from supervisor.postgres import embedded_postgres
 
 
@@ -22,6 +25,19 @@ def test_a_server_killed_in_the_middle_of_a_statement_leaves_a_broken_line(make_
 
         killer.join()
         assert line.broken
+
+
+def test_a_server_killed_in_the_middle_of_a_prepared_statement_is_the_databases_trouble(make_directory):
+    with embedded_postgres(make_directory(), durable=False) as server:
+        address = "postgresql+psycopg://" + server.url.partition("://")[2]
+        engine = create_engine(address, poolclass=NullPool, connect_args={"application_name": "asked"})
+        killer = threading.Thread(target=_kill_once_busy, args=(server,))
+        killer.start()
+
+        with pytest.raises(OperationalError, match="the connection to PostgreSQL broke"), engine.connect() as asked:
+            run(asked.execution_options(isolation_level="AUTOCOMMIT"), "SELECT CAST(pg_sleep(60) AS text)", {})
+
+        killer.join()
 
 
 def test_what_the_server_has_against_a_statement_breaks_nothing(make_directory):

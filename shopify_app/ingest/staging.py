@@ -36,9 +36,9 @@ _BOOKKEEPING = frozenset(
 )
 _SPECIAL = re.compile(r"[\\\n\r]").search
 _JSON_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-# PostgreSQL's text knows no NUL; JSON does. It becomes the character that stands for one that could not be shown.
 # Which temporary tables a connection has, and into which of them a transaction has copied rows.
 _MADE, _FILLED = "storelens.temporary_tables", "storelens.filled"
+# PostgreSQL's text knows no NUL; JSON does. It becomes the character that stands for one that could not be shown.
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\N{REPLACEMENT CHARACTER}"})
 
 
