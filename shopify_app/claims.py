@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, exists, func, not_, or
 from sqlalchemy.dialects.postgresql import insert
 
 from shopify_app.models import Claim, Tenant
-from shopify_app.statements import run
+from shopify_app.statements import put_off, run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -145,24 +145,8 @@ def seize(
     """
     if not tenant_ids:
         return {}
-    until = now + lease_for
-    rows = [
-        {"kind": kind, "tenant_id": tenant_id, "due_at": now, "lease": lease, "leased_until": until, "attempts": 1}
-        for tenant_id in sorted(tenant_ids)
-    ]
-    ours = Claim.lease == lease
-    taken = (
-        insert(Claim)
-        .values(rows)
-        .on_conflict_do_update(
-            constraint="pk_claims",
-            set_={"lease": lease, "leased_until": until, "attempts": case((ours, 1), else_=Claim.attempts + 1)},
-            where=or_(Claim.leased_until.is_(None), Claim.leased_until <= now, ours),
-        )
-        .returning(Claim.tenant_id, Claim.attempts)
-    )
-    found = session.execute(taken, execution_options={"synchronize_session": False})
-    return {tenant_id: attempts for tenant_id, attempts in found}  # noqa: C416 - a result has keys(), so dict() misreads it
+    values = {"kind": kind, "tenants": sorted(tenant_ids), "lease": lease, "now": now, "until": now + lease_for}
+    return dict(run(session, _SEIZE, values))
 
 
 def extend(session: Session, kind: str, lease: uuid.UUID, *, now: datetime, lease_for: timedelta) -> None:
@@ -244,7 +228,7 @@ def write_alone(session: Session, tenant_id: int) -> None:
     Webhooks and a backfill meet in the same orders. Taking turns, a batch each, costs them milliseconds; row locks
     taken in different orders would cost them deadlocks.
     """
-    run(session, _LOCK_WRITES, {"tenant": tenant_id})
+    put_off(session, _LOCK_WRITES, {"tenant": tenant_id})
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
@@ -285,4 +269,13 @@ def _mine(session: Session, statement: Any) -> None:  # noqa: ANN401 - likewise
         raise LeaseLost
 
 
+_SEIZE = """
+    INSERT INTO claims AS held (kind, tenant_id, subject, due_at, lease, leased_until, attempts)
+    SELECT :kind, tenant, 0, :now, :lease, :until, 1 FROM unnest(CAST(:tenants AS bigint[])) AS tenant ORDER BY tenant
+    ON CONFLICT (kind, tenant_id, subject) DO UPDATE
+    SET lease = excluded.lease, leased_until = excluded.leased_until,
+        attempts = CASE WHEN held.lease = excluded.lease THEN 1 ELSE held.attempts + 1 END
+    WHERE held.leased_until IS NULL OR held.leased_until <= CAST(:now AS timestamptz) OR held.lease = excluded.lease
+    RETURNING tenant_id, attempts
+"""
 _LOCK_WRITES = "SELECT pg_advisory_xact_lock(hashtextextended('writes', :tenant))"

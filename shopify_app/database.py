@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.errors import error_from_result
-from psycopg.pq import DiagnosticField
-from sqlalchemy import MetaData, text
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from sqlalchemy import MetaData, exc, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg.pq.abc import PGresult
+    from psycopg.pq.abc import PGconn, PGresult
     from sqlalchemy import Connection, TextClause
 
 APP_ROLE = "storelens_app"
 CLOCK_ROLE = "storelens_clock"
 CLOCK_BIND = "clock"
+BROKE = "the connection to PostgreSQL broke"
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -73,9 +74,10 @@ def _engine(role: str, pool_size: int, pool_timeout: float) -> dict[str, Any]:
         # An error's text goes to logs; the rows it is about are people's data.
         "hide_parameters": True,
         # The role is set as the connection starts, so that no transaction can run without it. The driver prepares
-        # nothing by itself: with a rollback it would have PostgreSQL forget all that is prepared, ours too.
+        # nothing by itself: with a rollback it would have PostgreSQL forget all that is prepared, ours too. Compiling a
+        # plan whose cost was guessed too high takes longer than running it.
         "connect_args": {
-            "options": f"-c role={role} -c timezone=UTC",
+            "options": f"-c role={role} -c timezone=UTC -c jit=off",
             "connect_timeout": 2,
             "prepare_threshold": None,
         },
@@ -89,8 +91,24 @@ def complaint(result: PGresult) -> psycopg.Error:
     gone whatever the driver's class of it says.
     """
     if result.error_field(DiagnosticField.SQLSTATE) is None:
-        return psycopg.OperationalError("the connection to PostgreSQL broke")
+        return psycopg.OperationalError(BROKE)
     return error_from_result(result)
+
+
+def line_of(connection: Connection) -> PGconn:
+    """Return the driver's own connection, below all that waits and counts."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    return driver.pgconn
+
+
+def raise_complaint(result: PGresult, statement: str) -> None:
+    """Raise what a result of the driver's own complains of as SQLAlchemy's error, without the values."""
+    if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.COPY_IN}:
+        return
+    error = complaint(result)
+    names = [parent.__name__ for parent in type(error).__mro__]  # such as UniqueViolation, IntegrityError, …
+    kind = next((getattr(exc, name) for name in names if hasattr(exc, name)), exc.DBAPIError)
+    raise kind(statement, {}, error, hide_parameters=True)
 
 
 @functools.lru_cache(maxsize=512)
@@ -107,10 +125,14 @@ def connected(*, autocommit: bool = False) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def tenant_work(tenant_id: int, on: Connection | None = None) -> Iterator[Session]:
-    """Open a transaction that sees one tenant's rows, on a connection of its own or on this one, and commit it."""
+def tenant_work(tenant_id: int, on: Connection | None = None, *, soon: bool = False) -> Iterator[Session]:
+    """Open a transaction that sees one tenant's rows, on a connection of its own or on this one, and commit it.
+
+    ``soon`` lets the commit return before it is on disk: for work that is done again if a crash undoes it. What such
+    work leaves, and the mark that it was done, are lost together or not at all.
+    """
     with Session(db.engine if on is None else on) as session, session.begin():
-        enter_tenant(session, tenant_id)
+        enter_tenant(session, tenant_id, soon=soon)
         yield session
 
 
@@ -128,18 +150,15 @@ def operations() -> Iterator[Session]:
         yield session
 
 
-def commit_soon(session: Session) -> None:
-    """Let the transaction's commit return before it is on disk: for work that is done again if a crash undoes it.
-
-    What such work leaves, and the mark that it was done, are lost together or not at all.
-    """
-    session.connection().exec_driver_sql("SET LOCAL synchronous_commit TO off")
-
-
-def enter_tenant(session: Session, tenant_id: int) -> None:
-    """Name the tenant of the running transaction.
+def enter_tenant(session: Session, tenant_id: int, *, soon: bool = False) -> None:
+    """Name the tenant of the running transaction, or begin one.
 
     ``SET`` takes no parameters, and only a literal ``SET LOCAL`` reaches the shards of a distributed database,
-    so the number is written into the statement; ``int`` is what makes that safe.
+    so the number is written into the statement; ``int`` is what makes that safe. All of it is one round trip: the
+    transactions of webhooks are many and short.
     """
-    session.execute(text(f"SET LOCAL app.tenant_id = '{int(tenant_id)}'"))
+    line = line_of(session.connection())
+    begin = "BEGIN; " if line.transaction_status == TransactionStatus.IDLE else ""
+    commit = "; SET LOCAL synchronous_commit TO off" if soon else ""
+    statement = f"{begin}SET LOCAL app.tenant_id = '{int(tenant_id)}'{commit}"
+    raise_complaint(line.exec_(statement.encode()), statement)

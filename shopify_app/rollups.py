@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shopify_app.models import DirtyDay, RollupState, Tenant
-from shopify_app.statements import column, run
+from shopify_app.statements import column, put_off, run
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,19 @@ def mark(session: Session, tenant_id: int, days: Iterable[date]) -> None:
     """
     wanted = sorted(set(days))
     if wanted:
-        run(session, _MARK, {"tenant": tenant_id, "days": wanted})
+        put_off(session, _MARK, {"tenant": tenant_id, "days": wanted})
 
 
-def refresh(session: Session, tenant: Tenant, now: datetime) -> int:
-    """Compute the dirty days anew; returns how many there were. One refresh of a tenant runs at a time."""
+def refresh(session: Session, tenant: Tenant, now: datetime, days: Collection[date] = ()) -> int:
+    """Compute the dirty days anew, and ``days``, which need not be marked: what made them dirty commits with this.
+
+    Returns how many there were. One refresh of a tenant runs at a time.
+    """
     _enter(session, tenant.id, now)
-    days = column(session, _TAKE, {"tenant": tenant.id})
-    if days:
-        _compute(session, tenant, days, now)
-    return len(days)
+    dirty = sorted({*column(session, _TAKE, {"tenant": tenant.id}), *days})
+    if dirty:
+        _compute(session, tenant, dirty, now)
+    return len(dirty)
 
 
 def rebuild(session: Session, tenant: Tenant, now: datetime) -> int:
@@ -64,12 +67,12 @@ def state(session: Session) -> Freshness:
 
 def _enter(session: Session, tenant_id: int, now: datetime) -> None:
     """Wait for the tenant's other refreshes to end."""
-    run(session, _LOCK_STATE, {"tenant": tenant_id, "now": now})
+    put_off(session, _LOCK_STATE, {"tenant": tenant_id, "now": now})
 
 
 def _compute(session: Session, tenant: Tenant, days: list[date], now: datetime) -> None:
     values = {"tenant": tenant.id, "zone": tenant.time_zone, "days": days, "now": now}
-    run(session, _COMPUTE, values)
+    put_off(session, _COMPUTE, values)
 
 
 _MARK = """
@@ -100,21 +103,26 @@ _ALL_DAYS = """
     UNION SELECT CAST(processed_at AT TIME ZONE :zone AS date) FROM orders
           WHERE tenant_id = :tenant AND processed_at IS NOT NULL AND NOT test AND deleted_at IS NULL
 """
-# A day with neither a sale nor an order keeps no row: readers fill it with zeros.
+# A day with neither a sale nor an order keeps no row: readers fill it with zeros. A day's sales and orders are looked
+# up by the day: a join would read all there are while a history is loaded, when PostgreSQL cannot know better.
 _COMPUTE = """
     WITH sold AS (
-        SELECT day_on, sum(quantity) FILTER (WHERE kind = 'order') AS units,
-               sum(gross) AS gross, sum(discounts) AS discounts, sum(returns) AS returns, sum(shipping) AS shipping,
-               sum(taxes) AS taxes, sum(gross) FILTER (WHERE kind = 'order') AS ordered_gross,
-               sum(discounts) FILTER (WHERE kind = 'order') AS ordered_discounts
-        FROM sales WHERE tenant_id = :tenant AND day_on = ANY (:days) GROUP BY day_on
+        SELECT sums.* FROM unnest(CAST(:days AS date[])) AS day CROSS JOIN LATERAL (
+            SELECT day AS day_on, sum(quantity) FILTER (WHERE kind = 'order') AS units,
+                   sum(gross) AS gross, sum(discounts) AS discounts, sum(returns) AS returns,
+                   sum(shipping) AS shipping, sum(taxes) AS taxes,
+                   sum(gross) FILTER (WHERE kind = 'order') AS ordered_gross,
+                   sum(discounts) FILTER (WHERE kind = 'order') AS ordered_discounts
+            FROM sales WHERE tenant_id = :tenant AND day_on = day HAVING count(*) > 0
+        ) AS sums
     ), placed AS (
-        SELECT day AS day_on, count(*) AS orders
-        FROM unnest(CAST(:days AS date[])) AS day JOIN orders AS o ON o.tenant_id = :tenant
-         AND o.processed_at >= CAST(day AS timestamp) AT TIME ZONE :zone
-         AND o.processed_at < CAST(day + 1 AS timestamp) AT TIME ZONE :zone
-         AND NOT o.test AND o.deleted_at IS NULL
-        GROUP BY day
+        SELECT day AS day_on, orders FROM unnest(CAST(:days AS date[])) AS day CROSS JOIN LATERAL (
+            SELECT count(*) AS orders FROM orders
+            WHERE tenant_id = :tenant AND NOT test AND deleted_at IS NULL
+              AND processed_at >= CAST(day AS timestamp) AT TIME ZONE :zone
+              AND processed_at < CAST(day + 1 AS timestamp) AT TIME ZONE :zone
+            HAVING count(*) > 0
+        ) AS counted
     ), totals AS (
         SELECT day_on, coalesce(orders, 0) AS orders, coalesce(units, 0) AS units, coalesce(gross, 0) AS gross,
                coalesce(discounts, 0) AS discounts, coalesce(returns, 0) AS returns,

@@ -9,27 +9,29 @@ from __future__ import annotations
 
 import functools
 import re
+import select
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from psycopg.pq import ExecStatus
-from sqlalchemy import Connection, exc
+from psycopg.pq import ConnStatus, ExecStatus
+from sqlalchemy import Connection, Engine, event, exc
 
-from shopify_app.database import complaint
+from shopify_app.database import BROKE, line_of, raise_complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from psycopg.pq.abc import PGconn, PGresult
     from sqlalchemy.orm import Session
 
 Row = tuple[Any, ...]
 
-_PREPARED = "storelens.prepared"
+_PREPARED, _PUT_OFF = "storelens.prepared", "storelens.put_off"
 # Many more than we have: a statement with a number written into it would fill the server's memory with plans.
 _MOST = 200
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -37,6 +39,16 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 class TooManyStatements(Exception):
     """More different statements were prepared than there are: one of them is never the same twice."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A prepared statement with its values as they go out; ``statement`` is its text, for what it complains of."""
+
+    statement: str
+    name: bytes
+    values: list[bytes]
+    binary: bool = False
 
 
 def run(session: Session | Connection, statement: str, values: Mapping[str, Any], *, binary: bool = False) -> list[Row]:
@@ -47,15 +59,15 @@ def run(session: Session | Connection, statement: str, values: Mapping[str, Any]
     text, booleans, days, instants, amounts and lists of numbers; read as ``binary``, bigints, text, instants and bytes.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: what PostgreSQL or the connection complains of.
+        sqlalchemy.exc.DBAPIError: what PostgreSQL or the connection complains of, also about what was put off.
     """
     connection = session if isinstance(session, Connection) else session.connection()
-    sql, names = _numbered(statement)
-    pgconn = _pgconn(connection)
-    name = _name(connection, pgconn, sql)
-    written = cast("list[bytes]", [_written(values[each]) for each in names])  # psycopg's annotation forgets NULL
-    result = pgconn.exec_prepared(name, written, result_format=int(binary))
-    _check(result, statement)
+    call = _call(connection, statement, values, binary=binary)
+    if waiting := _put_off(connection):
+        result = _together(connection, [*waiting, call])
+    else:
+        result = line_of(connection).exec_prepared(call.name, call.values, result_format=int(binary))
+        raise_complaint(result, statement)
     known = _BINARY_READERS if binary else _READERS
     readers = [known.get(result.ftype(column), bytes.decode) for column in range(result.nfields)]
     return [
@@ -69,20 +81,107 @@ def column(session: Session, statement: str, values: Mapping[str, Any]) -> list[
     return [row[0] for row in run(session, statement, values)]
 
 
+def put_off(session: Session, statement: str, values: Mapping[str, Any]) -> None:
+    """Have a statement whose rows nobody asks for run right before whatever the transaction does next.
+
+    It costs no round trip of its own then, and what it complains of is raised there.
+    """
+    connection = session.connection()
+    connection.info.setdefault(_PUT_OFF, []).append(_call(connection, statement, values))
+
+
 def copy(session: Session, table: str, lines: str) -> None:
     """Copy lines in COPY's text format into a table of ours.
 
     Raises:
         sqlalchemy.exc.DBAPIError: a line does not fit the table.
     """
-    pgconn = _pgconn(session.connection())
+    connection = session.connection()
+    _catch_up(connection)
+    line = line_of(connection)
     statement = f"COPY {table} FROM STDIN"
-    _check(pgconn.exec_(statement.encode()), statement)
-    pgconn.put_copy_data(lines.encode())
-    pgconn.put_copy_end()
-    _check(cast("PGresult", pgconn.get_result()), statement)
-    while (result := pgconn.get_result()) is not None:  # the protocol ends a command with an empty result
-        _check(result, statement)
+    raise_complaint(line.exec_(statement.encode()), statement)
+    line.put_copy_data(lines.encode())
+    line.put_copy_end()
+    # The protocol ends a command with an empty result.
+    while (result := _next_result(line)) is not None:
+        raise_complaint(result, statement)
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _catch_up(connection: Connection, *_statement: object) -> None:
+    """Run what was put off before what comes next."""
+    if waiting := _put_off(connection):
+        _together(connection, waiting)
+
+
+@event.listens_for(Engine, "commit")
+def _commit_with(connection: Connection) -> None:
+    """Commit in the same round trip as what was put off; the driver finds nothing left to commit."""
+    if waiting := _put_off(connection):
+        _together(connection, [*waiting, _call(connection, "COMMIT", {})])
+
+
+@event.listens_for(Engine, "rollback")
+def _forget(connection: Connection) -> None:
+    """Leave undone what was put off; with a lost connection it is forgotten anyway."""
+    if not connection.invalidated:
+        connection.info.pop(_PUT_OFF, None)
+
+
+def _put_off(connection: Connection) -> list[_Call]:
+    """Return what was put off, which is then no longer: what fails is not tried again by whoever comes next."""
+    return cast("list[_Call]", connection.info.pop(_PUT_OFF, []))
+
+
+def _call(connection: Connection, statement: str, values: Mapping[str, Any], *, binary: bool = False) -> _Call:
+    sql, names = _numbered(statement)
+    written = cast("list[bytes]", [_written(values[each]) for each in names])  # psycopg's annotation forgets NULL
+    return _Call(statement, _name(connection, line_of(connection), sql), written, binary)
+
+
+def _together(connection: Connection, calls: Sequence[_Call]) -> PGresult:
+    """Run statements in one round trip, in order, and return the result of the last.
+
+    After one that fails PostgreSQL runs none of the others.
+    """
+    line = line_of(connection)
+    line.enter_pipeline_mode()
+    try:
+        for call in calls:
+            line.send_query_prepared(call.name, call.values, result_format=int(call.binary))
+        line.pipeline_sync()
+        results = list(_results(line))
+    except BaseException:
+        connection.invalidate()  # what has not been read of the answers, nobody else must take for theirs
+        raise
+    if line.status == ConnStatus.OK:
+        line.exit_pipeline_mode()
+    for call, result in zip(calls, results, strict=False):
+        raise_complaint(result, call.statement)
+    if len(results) < len(calls):
+        raise exc.OperationalError(calls[-1].statement, {}, psycopg.OperationalError(BROKE), hide_parameters=True)
+    return results[-1]
+
+
+def _results(line: PGconn) -> Iterator[PGresult]:
+    """Yield a result for each statement of a pipeline; fewer where the connection broke."""
+    while line.status == ConnStatus.OK:
+        result = _next_result(line)
+        if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
+            return
+        if result is not None:  # an empty one ends each statement's
+            yield result
+
+
+def _next_result(line: PGconn) -> PGresult | None:
+    """Wait for a result where other threads may run meanwhile: the driver's own wait would stop them all."""
+    poll = select.poll()
+    poll.register(line.socket, select.POLLIN)
+    while line.is_busy():
+        poll.poll()
+        line.consume_input()
+    return line.get_result()
 
 
 @functools.lru_cache(maxsize=_MOST)
@@ -93,29 +192,15 @@ def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     return _PARAMETER.sub(lambda found: places[found[1]], statement).encode(), names
 
 
-def _pgconn(connection: Connection) -> PGconn:
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    return driver.pgconn
-
-
 def _name(connection: Connection, pgconn: PGconn, sql: bytes) -> bytes:
     prepared: dict[bytes, bytes] = connection.info.setdefault(_PREPARED, {})
     if sql not in prepared:
         if len(prepared) >= _MOST:
             raise TooManyStatements
         name = b"storelens_%d" % len(prepared)
-        _check(pgconn.prepare(name, sql), sql.decode())
+        raise_complaint(pgconn.prepare(name, sql), sql.decode())
         prepared[sql] = name
     return prepared[sql]
-
-
-def _check(result: PGresult, statement: str) -> None:
-    if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.COPY_IN}:
-        return
-    error = complaint(result)
-    names = [parent.__name__ for parent in type(error).__mro__]  # such as UniqueViolation, IntegrityError, …
-    kind = next((getattr(exc, name) for name in names if hasattr(exc, name)), exc.DBAPIError)
-    raise kind(statement, {}, error, hide_parameters=True)
 
 
 def _read(result: PGresult, row: int, column: int, reader: Callable[[bytes], Any]) -> Any:  # noqa: ANN401 - a value

@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 
 from shopify_app.database import clause
 from shopify_app.ingest.freshness import PLACEHOLDER, Version
-from shopify_app.ingest.staging import Row, Target, array, numbers, put
+from shopify_app.ingest.staging import Row, Target, put
+from shopify_app.ingest.texts import array, numbers
 from shopify_app.shopify import bulk_lines, payloads
 from shopify_app.shopify.payloads import Address
 from shopify_app.shopify.scalars import number_of
-from shopify_app.statements import run
+from shopify_app.statements import put_off
 
 _WEBHOOK_COLUMNS = (
     "name", "first_name", "last_name", "email", "phone", "state", "country_code", "province_code", "city",
@@ -186,7 +187,7 @@ def keep(session: Session, tenant_id: int, customer_ids: Iterable[int], now: dat
 def follow_merges(session: Session, tenant_id: int, order_ids: list[int]) -> None:
     """Give orders of customers who were merged away to the ones who were kept: an order may arrive after the merge."""
     if order_ids:
-        run(session, _FOLLOW, {"tenant": tenant_id, "orders": numbers(order_ids)})
+        put_off(session, _FOLLOW, {"tenant": tenant_id, "orders": numbers(order_ids)})
 
 
 def lowered(word: str | None) -> str | None:
@@ -234,8 +235,11 @@ _REASSIGN = """
     UPDATE orders SET customer_shopify_id = :kept
     WHERE tenant_id = :tenant AND customer_shopify_id = :gone RETURNING shopify_id
 """
-_FOLLOW = """
-    UPDATE orders SET customer_shopify_id = gone.merged_into FROM customers AS gone
-    WHERE orders.tenant_id = :tenant AND orders.shopify_id = ANY (CAST(:orders AS bigint[]))
-      AND gone.tenant_id = :tenant AND gone.shopify_id = orders.customer_shopify_id AND gone.merged_into IS NOT NULL
+# Customers are looked up order by order: a join may read all of them for every batch of a history.
+_KEPT_INSTEAD = """
+    (SELECT merged_into FROM customers WHERE tenant_id = :tenant AND shopify_id = orders.customer_shopify_id)
+"""
+_FOLLOW = f"""
+    UPDATE orders SET customer_shopify_id = {_KEPT_INSTEAD}
+    WHERE tenant_id = :tenant AND shopify_id = ANY (CAST(:orders AS bigint[])) AND {_KEPT_INSTEAD} IS NOT NULL
 """

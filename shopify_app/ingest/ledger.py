@@ -21,19 +21,25 @@ from babel.numbers import get_currency_precision
 from sqlalchemy.orm import Session
 
 from shopify_app import rollups
-from shopify_app.ingest.staging import numbers
+from shopify_app.ingest.texts import numbers
 from shopify_app.models import Tenant
-from shopify_app.statements import column, run
+from shopify_app.statements import column, put_off, run
 
 _UNPAID = ("voided", "pending", "authorized", "expired")
 
 
 def book(
-    session: Session, tenant: Tenant, order_ids: Iterable[int], *, new: Collection[int] = frozenset()
+    session: Session,
+    tenant: Tenant,
+    order_ids: Iterable[int],
+    *,
+    new: Collection[int] = frozenset(),
+    mark: bool = True,
 ) -> frozenset[date]:
     """Book these orders anew and mark the days that changes; returns those days.
 
-    ``new`` are those of them that were never booked, so that there is nothing to take back.
+    ``new`` are those of them that were never booked, so that there is nothing to take back. Without ``mark`` it is the
+    caller who sees to those days' totals, in this transaction.
     """
     orders = sorted(set(order_ids))
     if not orders:
@@ -50,10 +56,12 @@ def book(
     placed = run(session, _PLACED, {**values, "unpaid": list(_UNPAID)})
     days.update(day for day, _, _ in placed)
     eventful = {number for _, _, numbers_ in placed for number in numbers_ or ()}
-    days |= _run(session, _BOOK_PLACED, values, [number for number in orders if number not in eventful])
+    if calm := [number for number in orders if number not in eventful]:
+        put_off(session, _BOOK_PLACED, {**values, "orders": numbers(calm)})  # on the days just found
     days |= _run(session, _BOOK, values, sorted(eventful))
     days |= _run(session, _REVERSE_CANCELLED, values, [number for _, void, _ in placed for number in void or ()])
-    rollups.mark(session, tenant.id, days)
+    if mark:
+        rollups.mark(session, tenant.id, days)
     return frozenset(days)
 
 
@@ -84,14 +92,18 @@ _UNBOOK = """
 # The days on which orders were placed; which of those were cancelled without being paid; and to which something
 # happened later. An order without any sale, of gift cards alone, still counts on its day.
 _PLACED = """
+    WITH eventful AS MATERIALIZED (
+        SELECT order_shopify_id FROM refunds
+        WHERE tenant_id = :tenant AND order_shopify_id = ANY (CAST(:orders AS bigint[]))
+        UNION ALL
+        SELECT order_shopify_id FROM order_edits
+        WHERE tenant_id = :tenant AND order_shopify_id = ANY (CAST(:orders AS bigint[]))
+    )
     SELECT CAST(processed_at AT TIME ZONE :zone AS date) AS day,
            array_agg(shopify_id) FILTER (WHERE cancelled_at IS NOT NULL AND financial_status = ANY (:unpaid)) AS void,
            array_agg(shopify_id) FILTER (
-               WHERE EXISTS (SELECT FROM refunds AS refund
-                             WHERE refund.tenant_id = :tenant AND refund.order_shopify_id = o.shopify_id)
-                  OR EXISTS (SELECT FROM order_edits AS edit
-                             WHERE edit.tenant_id = :tenant AND edit.order_shopify_id = o.shopify_id)) AS eventful
-    FROM orders AS o
+               WHERE shopify_id IN (SELECT order_shopify_id FROM eventful)) AS eventful
+    FROM orders
     WHERE tenant_id = :tenant AND shopify_id = ANY (CAST(:orders AS bigint[])) AND processed_at IS NOT NULL
     GROUP BY 1
 """
@@ -112,8 +124,10 @@ _LINES = """
         SELECT line.*, booked.processed_at, booked.customer_shopify_id, line.price * line.quantity AS listed,
                line.price * line.quantity - line.discount - CASE WHEN inclusive THEN line.tax ELSE 0 END AS net,
                inclusive
-        FROM booked JOIN order_lines AS line
-          ON line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id AND NOT line.gift_card
+        FROM booked CROSS JOIN LATERAL (
+            SELECT * FROM order_lines
+            WHERE tenant_id = :tenant AND order_shopify_id = booked.shopify_id AND NOT gift_card OFFSET 0
+        ) AS line
     ), lines AS MATERIALIZED (
         SELECT *,
                CASE WHEN inclusive AND net <> 0 AND net + tax <> 0
@@ -121,18 +135,16 @@ _LINES = """
         FROM priced
 """
 _SHIPPING = """
-    ), untaxed AS (
-        SELECT order_shopify_id, sum(tax) AS tax FROM order_lines
-        WHERE tenant_id = :tenant AND order_shopify_id = ANY (CAST(:orders AS bigint[])) GROUP BY order_shopify_id
     ), shipping AS (
         SELECT booked.*, line.price - line.discount AS charged, line.tax AS shipping_tax
         FROM booked JOIN order_shipping_lines AS line
           ON line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id
         UNION ALL
         -- A bulk result has no shipping lines: there the charge is a total, and its tax what the lines leave.
-        SELECT booked.*, booked.total_shipping, coalesce(booked.total_tax, 0) - coalesce(untaxed.tax, 0)
-        FROM booked LEFT JOIN untaxed ON untaxed.order_shopify_id = booked.shopify_id
-        WHERE booked.total_shipping <> 0 AND NOT EXISTS (
+        SELECT booked.*, booked.total_shipping, coalesce(booked.total_tax, 0) - coalesce((
+            SELECT sum(line.tax) FROM order_lines AS line
+            WHERE line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id), 0)
+        FROM booked WHERE booked.total_shipping <> 0 AND NOT EXISTS (
             SELECT FROM order_shipping_lines AS line
             WHERE line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id)
 """
@@ -156,14 +168,48 @@ _WRITE = f"""
     )
     SELECT DISTINCT day_on FROM written
 """
-# Nearly every order: placed, and nothing happened to it since.
+# Nearly every order: placed, and nothing happened to it since. Its lines and charges are looked up by its number,
+# however many orders PostgreSQL takes there to be: a join would read whole tables while a history is loaded, when it
+# cannot know better. The same goes for the others.
 _BOOK_PLACED = f"""
-    {_LINES} {_SHIPPING} {_ENTRIES}
-        SELECT order_shopify_id, 'order', 'product', processed_at, customer_shopify_id,
-               shopify_id, product_shopify_id, variant_shopify_id, quantity, gross, gross - net, 0, 0, tax
-        FROM lines WHERE quantity > 0
+    WITH booked AS MATERIALIZED (
+        SELECT shopify_id, processed_at, CAST(processed_at AT TIME ZONE :zone AS date) AS day_on, customer_shopify_id,
+               total_shipping, total_tax, coalesce(taxes_included, false) AS inclusive
+        FROM orders
+        WHERE tenant_id = :tenant AND shopify_id = ANY (CAST(:orders AS bigint[]))
+          AND NOT test AND deleted_at IS NULL AND processed_at IS NOT NULL
+    )
+    INSERT INTO sales ({_ENTRY})
+    SELECT CAST(:tenant AS bigint), booked.shopify_id, 'order', 'product', processed_at, day_on, customer_shopify_id,
+           line.shopify_id, product_shopify_id, variant_shopify_id, quantity, gross, gross - net, 0, 0, tax
+    FROM booked CROSS JOIN LATERAL (
+        SELECT *, price * quantity AS listed,
+               price * quantity - discount - CASE WHEN inclusive THEN tax ELSE 0 END AS net
+        FROM order_lines
+        WHERE tenant_id = :tenant AND order_shopify_id = booked.shopify_id AND NOT gift_card AND quantity > 0
+        OFFSET 0
+    ) AS line CROSS JOIN LATERAL (
+        SELECT CASE WHEN inclusive AND net <> 0 AND net + tax <> 0
+                    THEN round(listed / (1 + tax / net), :decimals) ELSE listed END AS gross
+    ) AS priced
+    UNION ALL
+    SELECT CAST(:tenant AS bigint), booked.shopify_id, 'order', 'shipping', processed_at, day_on, customer_shopify_id,
+           NULL, NULL, NULL, 0, 0, 0, 0, charged - CASE WHEN inclusive THEN shipping_tax ELSE 0 END, shipping_tax
+    FROM booked CROSS JOIN LATERAL (
+        SELECT line.price - line.discount, line.tax
+        FROM order_shipping_lines AS line
+        WHERE line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id
         UNION ALL
-    {_SHIPPED} {_WRITE}
+        -- A bulk result has no shipping lines: there the charge is a total, and its tax what the lines leave.
+        SELECT booked.total_shipping, coalesce(booked.total_tax, 0) - coalesce((
+            SELECT sum(line.tax) FROM order_lines AS line
+            WHERE line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id), 0)
+        WHERE booked.total_shipping <> 0 AND NOT EXISTS (
+            SELECT FROM order_shipping_lines AS line
+            WHERE line.tenant_id = :tenant AND line.order_shopify_id = booked.shopify_id)
+        OFFSET 0
+    ) AS shipping (charged, shipping_tax)
+    WHERE charged <> 0 OR shipping_tax <> 0
 """
 # changes: what edits did to lines; without amounts of its own a change takes its share of the line's.
 _BOOK = f"""

@@ -24,9 +24,9 @@ class Outcome:
 
     ``rows_written`` counts rows of customers, products, orders, carts and checkouts and of what hangs on them;
     ``stale`` the entities that were no newer than what is held. ``days`` are the days of the shop's calendar whose
-    totals follow no longer, already marked for ``rollups``. ``details_wanted`` names orders whose refund lines or
-    edit amounts are only with Shopify. ``told_of_erased`` names deliveries whose bodies speak of customers who were
-    erased, and must not be kept; ``repeats`` those that told of an event as another one had before.
+    totals follow no longer, marked for ``rollups`` unless the caller sees to them. ``details_wanted`` names orders
+    whose refund lines or edit amounts are only with Shopify. ``told_of_erased`` names deliveries whose bodies speak of
+    customers who were erased, and must not be kept; ``repeats`` those that told of an event as another one had before.
     """
 
     rows_written: int = 0
@@ -35,6 +35,7 @@ class Outcome:
     details_wanted: frozenset[int] = frozenset()
     told_of_erased: frozenset[int] = frozenset()
     repeats: frozenset[int] = frozenset()
+    lines: int = 0
 
     def __add__(self, other: Outcome) -> Outcome:
         """Return the outcome of both."""
@@ -45,6 +46,7 @@ class Outcome:
             self.details_wanted | other.details_wanted,
             self.told_of_erased | other.told_of_erased,
             self.repeats | other.repeats,
+            self.lines + other.lines,
         )
 
 

@@ -11,7 +11,6 @@ cost a millisecond, the plans of the statements over it, and rows in the catalog
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,13 +18,14 @@ from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
-import msgspec
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from shopify_app.database import clause
-from shopify_app.ingest.freshness import current_sql, newer_sql
-from shopify_app.statements import column, copy, run
+from shopify_app.database import Model, clause
+from shopify_app.ingest.freshness import PLACEHOLDER, current_sql, newer_sql
+from shopify_app.ingest.texts import copy_text
+from shopify_app.statements import column, copy, put_off, run
 
 Row = Sequence[Any]
 
@@ -34,12 +34,10 @@ VERSION_COLUMNS = ("created_at", "updated_at", "triggered_at", "deleted_at", "ba
 _BOOKKEEPING = frozenset(
     {"triggered_at", "lines_read_at", "tags_at", "email_consent_at", "sms_consent_at", "purchases_at"}
 )
-_SPECIAL = re.compile(r"[\\\n\r]").search
-_JSON_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_FEW = 50_000  # characters of rows
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy left it out
 # Which temporary tables a connection has, and into which of them a transaction has copied rows.
 _MADE, _FILLED = "storelens.temporary_tables", "storelens.filled"
-# PostgreSQL's text knows no NUL; JSON does. It becomes the character that stands for one that could not be shown.
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\N{REPLACEMENT CHARACTER}"})
 
 
 @dataclass(frozen=True)
@@ -71,38 +69,36 @@ class Target:
         return self.merges.get(column, f"excluded.{column}")
 
 
-def numbers(ids: Iterable[int]) -> str:
-    """Return a bigint[] literal: a list as a parameter would be converted number by number, at ten times the time."""
-    return "{" + ",".join(map(str, ids)) + "}"
-
-
-def array(items: Iterable[str | None] | None) -> str | None:
-    """Return a text[] literal; nulls among the items are dropped."""
-    if items is None:
-        return None
-    quoted = ('"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in items if item is not None)
-    return "{" + ",".join(quoted) + "}"
-
-
-def json(value: object) -> str:
-    """Return a jsonb literal. JSON's own escape of NUL, which jsonb refuses, becomes a replacement character."""
-    return _JSON_NUL.sub("\\1\N{REPLACEMENT CHARACTER}", msgspec.json.encode(value).decode())
-
-
 def stage(session: Session, target: Target, rows: Iterable[Row]) -> None:
     """Copy ``rows`` into the target's temporary table, which holds nothing else then."""
     stage_text(session, target, copy_text(rows))
 
 
-def copy_text(rows: Iterable[Row]) -> str:
-    """Return rows in COPY's text format."""
-    return "".join([_line(row) for row in rows])
-
-
 def stage_text(session: Session, target: Target, lines: str) -> None:
-    """Copy rows that are text already into the target's temporary table, which holds nothing else then."""
+    """Put rows that are text already into the target's temporary table, which holds nothing else then.
+
+    A few rows go along with the statement that needs them, where COPY would take two round trips of its own.
+    """
     _make_room(session, target)
-    copy(session, target.staged, lines)
+    if len(lines) <= _FEW and "\\" not in lines.replace("\\N", ""):
+        put_off(session, _insert_sql(target), {"lines": lines.removesuffix("\n")})
+    else:
+        copy(session, target.staged, lines)
+
+
+@functools.cache
+def _insert_sql(target: Target) -> str:
+    """Return SQL that does what COPY does, of text without escapes; the types are the real table's."""
+    columns = Model.metadata.tables[target.table].columns
+    types = [columns[name].type.compile(_DIALECT) for name in target.all_columns]
+    fields = ", ".join(f"CAST(fields[{place}] AS {kind})" for place, kind in enumerate(types, start=1))
+    # OFFSET keeps the planner from splitting the line anew for every field of it.
+    return rf"""
+        INSERT INTO {target.staged} ({", ".join(target.all_columns)}) SELECT {fields} FROM (
+            SELECT string_to_array(line, E'\t', '\N') AS fields
+            FROM string_to_table(CAST(:lines AS text), E'\n') AS line OFFSET 0
+        ) AS split
+    """
 
 
 def _make_room(session: Session, target: Target) -> None:
@@ -116,26 +112,27 @@ def _make_room(session: Session, target: Target) -> None:
         session.execute(clause(f"{table} AS {empty}"))
         made.add(target.staged)
     elif target.staged in filled:
-        run(session, f"DELETE FROM {target.staged}", {})
+        put_off(session, f"DELETE FROM {target.staged}", {})
     filled.add(target.staged)
 
 
 @event.listens_for(Engine, "rollback")
-def _forget_tables(connection: Connection) -> None:
+@event.listens_for(Engine, "rollback_savepoint")
+def _forget_tables(connection: Connection, *_savepoint: object) -> None:
     """Take it that the temporary tables made by the transaction are gone with it; a lost connection took all along."""
     if not connection.invalidated:
         connection.info.pop(_MADE, None)
 
 
-def merge(
-    session: Session, tenant_id: int, target: Target, now: datetime, *, joined: str = "", **values: int
-) -> list[int | str]:
-    """Upsert what was staged and return the first key column of every row that was written.
+def merge(session: Session, tenant_id: int, target: Target, now: datetime) -> list[int | str]:
+    """Upsert what was staged and return the first key column of every row that was written."""
+    statement = f"{_merge_sql(target)} RETURNING held.{target.key[0]}"
+    return column(session, statement, {"tenant": tenant_id, "now": now})
 
-    ``joined`` is SQL after ``FROM … AS incoming``: a join that keeps rows out, with ``values`` for its parameters.
-    """
-    statement = f"{_merge_sql(target, joined)} RETURNING held.{target.key[0]}"
-    return column(session, statement, {"tenant": tenant_id, "now": now, **values})
+
+def put_off_merge(session: Session, tenant_id: int, target: Target, now: datetime) -> None:
+    """Upsert what was staged along with the next statement; nobody asks what was written."""
+    put_off(session, _merge_sql(target), {"tenant": tenant_id, "now": now})
 
 
 def merge_marked(session: Session, tenant_id: int, target: Target, now: datetime) -> list[tuple[int | str, bool]]:
@@ -145,14 +142,44 @@ def merge_marked(session: Session, tenant_id: int, target: Target, now: datetime
     return [(key, new) for key, new in run(session, statement, {"tenant": tenant_id, "now": now})]
 
 
-def merge_children(session: Session, tenant_id: int, target: Target, now: datetime, parent: str) -> list[int]:
-    """Upsert what was staged; return the parent, which the column ``parent`` names, of every row that was written."""
+def merge_children(
+    session: Session,
+    tenant_id: int,
+    target: Target,
+    now: datetime,
+    parent: str,
+    *,
+    where: str = "true",
+    values: Mapping[str, int | str] = MappingProxyType({}),
+) -> list[int]:
+    """Upsert what was staged; return the parent, which the column ``parent`` names, of every row that was written.
+
+    ``where`` is SQL over ``incoming`` that keeps rows out, with ``values`` for its parameters.
+    """
     statement = f"""
-        WITH written AS ({_merge_sql(target)} RETURNING held.{parent} AS parent)
+        WITH written AS ({_merge_sql(target, where)} RETURNING held.{parent} AS parent)
         SELECT array_agg(parent) FROM written
     """
-    (parents,) = column(session, statement, {"tenant": tenant_id, "now": now})
+    (parents,) = column(session, statement, {"tenant": tenant_id, "now": now, **values})
     return parents or []
+
+
+def insert_children(session: Session, tenant_id: int, target: Target, parent: str, new: str) -> int:
+    """Insert the staged rows of parents that nobody had before, who can have none yet; returns how many those are.
+
+    ``new`` is a bigint[] literal of what the column ``parent`` names.
+    """
+    statement = f"""
+        WITH written AS (
+            INSERT INTO {target.table} (tenant_id, {", ".join(target.all_columns)})
+            SELECT CAST(:tenant AS bigint), {_list("incoming", target.all_columns)} FROM {target.staged} AS incoming
+            JOIN unnest(CAST(:new AS bigint[])) AS fresh (number) ON fresh.number = incoming.{parent}
+            ORDER BY {_list("incoming", target.key)}
+            RETURNING 1
+        ) SELECT count(*) FROM written
+    """
+    (count,) = column(session, statement, {"tenant": tenant_id, "new": new})
+    return int(count)
 
 
 def accepted(session: Session, tenant_id: int, target: Target) -> set[int | str]:
@@ -200,7 +227,7 @@ def bury(session: Session, tenant_id: int, target: Target, deleted: Mapping[int 
 
 
 @functools.cache
-def _merge_sql(target: Target, joined: str = "") -> str:
+def _merge_sql(target: Target, where: str = "true") -> str:
     columns = target.all_columns
     stamp = "ingested_at, " if target.versioned else ""
     updated = [column for column in columns if column not in target.key]
@@ -210,7 +237,7 @@ def _merge_sql(target: Target, joined: str = "") -> str:
     return f"""
         INSERT INTO {target.table} AS held (tenant_id, {stamp}{", ".join(columns)})
         SELECT CAST(:tenant AS bigint), {"CAST(:now AS timestamptz), " if stamp else ""}{_list("incoming", columns)}
-        FROM {target.staged} AS incoming {joined}
+        FROM {target.staged} AS incoming WHERE {where}
         ORDER BY {_list("incoming", target.key)}
         ON CONFLICT (tenant_id, {", ".join(target.key)}) DO UPDATE SET {changes}
         WHERE {_guard(target, updated)}
@@ -219,24 +246,16 @@ def _merge_sql(target: Target, joined: str = "") -> str:
 
 def _guard(target: Target, updated: Sequence[str]) -> str:
     telling = [column for column in updated if column not in _BOOKKEEPING]
-    values = ", ".join(target.value(column) for column in telling)
-    differs = f"ROW({_list('held', telling)}) IS DISTINCT FROM ROW({values})"
+    held = [_told(column, f"held.{column}") for column in telling]
+    values = [_told(column, target.value(column)) for column in telling]
+    differs = f"ROW({', '.join(held)}) IS DISTINCT FROM ROW({', '.join(values)})"
     return f"{newer_sql('excluded', 'held')} AND {differs}" if target.versioned else differs
+
+
+def _told(column: str, value: str) -> str:
+    """Return the SQL of what a column tells: of a backfill's number that there was one, and not which."""
+    return f"{value} > {PLACEHOLDER}" if column == "backfill_id" else value
 
 
 def _list(alias: str, columns: Iterable[str]) -> str:
     return ", ".join(f"{alias}.{column}" for column in columns)
-
-
-def _line(row: Row) -> str:
-    """Return a row in COPY's text format; PostgreSQL reads ``True`` and an ISO time as they print."""
-    # Nearly no row holds a character that has to be escaped, and asking the whole row once is twice as fast.
-    fields = ["\0" if value is None else value if value.__class__ is str else str(value) for value in row]
-    line = "\t".join(fields)
-    if _SPECIAL(line) or line.count("\t") != len(fields) - 1 or line.count("\0") != row.count(None):
-        return "\t".join([_field(value) for value in row]) + "\n"
-    return line.replace("\0", "\\N") + "\n"
-
-
-def _field(value: object) -> str:
-    return "\\N" if value is None else str(value).translate(_ESCAPES)

@@ -27,10 +27,13 @@ def apply_webhooks(
     return apply_batch(session, tenant, read(deliveries), now, key)
 
 
-def apply_batch(session: Session, tenant: Tenant, batch: Batch, now: datetime, key: bytes) -> Outcome:
+def apply_batch(
+    session: Session, tenant: Tenant, batch: Batch, now: datetime, key: bytes, *, mark: bool = True
+) -> Outcome:
     """Apply what was read. What it tells of customers who were erased is left out; ``key`` is that of the tombstones.
 
-    What repeats an event that was applied before is left out too, and named in the outcome.
+    What repeats an event that was applied before is left out too, and named in the outcome. Without ``mark`` it is the
+    caller who brings the totals of the outcome's days up to date, in this transaction.
     """
     repeats = events.repeats(session, tenant.id, batch.told)
     if repeats:
@@ -41,7 +44,7 @@ def apply_batch(session: Session, tenant: Tenant, batch: Batch, now: datetime, k
     told = frozenset(delivery.id for delivery in batch.deliveries if erased and erased.told_by(delivery.payload))
     outcome = Outcome(told_of_erased=told, repeats=frozenset(repeats))
     outcome += _apply_customers(session, tenant.id, batch, now) + _apply_products(session, tenant.id, batch, now)
-    return outcome + _apply_sales(session, tenant, batch, now)
+    return outcome + _apply_sales(session, tenant, batch, now, mark=mark)
 
 
 def _apply_customers(session: Session, tenant_id: int, batch: Batch, now: datetime) -> Outcome:
@@ -67,7 +70,7 @@ def _apply_products(session: Session, tenant_id: int, batch: Batch, now: datetim
     return Outcome(written + _bury(session, tenant_id, batch, products.FROM_WEBHOOK, now), stale)
 
 
-def _apply_sales(session: Session, tenant: Tenant, batch: Batch, now: datetime) -> Outcome:
+def _apply_sales(session: Session, tenant: Tenant, batch: Batch, now: datetime, *, mark: bool) -> Outcome:
     """Apply orders and what happens to them, then carts and checkouts, and book what changed."""
     written = _apply_orders(session, tenant.id, batch, now)
     count, refunded = refunds.apply_refunds(session, tenant.id, [*batch.refunds, *written.refunds], now)
@@ -80,7 +83,7 @@ def _apply_sales(session: Session, tenant: Tenant, batch: Batch, now: datetime) 
     return Outcome(
         rows_written=written.rows + count + baskets_written,
         stale=written.stale + baskets_stale,
-        days=ledger.book(session, tenant, touched, new=written.new),
+        days=ledger.book(session, tenant, touched, new=written.new, mark=mark),
         details_wanted=frozenset(edited),
     )
 

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from shopify_app import backfill, claims, ingest
+from shopify_app import backfill, claims, ingest, jobs
 from shopify_app.database import directory, operations, tenant_work
 from shopify_app.jobs import inbox as module
 from shopify_app.jobs import rollups as rollup_jobs
 from shopify_app.jobs.inbox import drain
+from shopify_app.jobs.turns import DIED
 from shopify_app.models import Backfill, DayTotal, Delivery, OfflineToken, Product, Tenant
 
 NOW = datetime.now(UTC)
@@ -76,7 +77,7 @@ def test_each_tenant_gets_its_own_deliveries(tenant_ids, deliver):
 
 
 def test_more_than_a_batch_is_drained_at_once(tenant_id, deliver, monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(jobs.turns, "BATCH", 3)
     for number in range(8):
         deliver("products/create", product(number))
 
@@ -86,7 +87,7 @@ def test_more_than_a_batch_is_drained_at_once(tenant_id, deliver, monkeypatch):
 
 
 def test_a_long_drain_gives_other_work_its_turn_and_comes_back(tenant_id, deliver, work_off, monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 1)
+    monkeypatch.setattr(jobs.turns, "BATCH", 1)
     monkeypatch.setattr(module, "SLICE", 0.0)
     for number in range(3):
         deliver("products/create", product(number))
@@ -117,10 +118,10 @@ def test_a_delivery_that_cannot_be_read_fails_alone(tenant_id, deliver, bad):
 def test_a_mistake_of_our_own_sets_aside_only_what_it_concerns(tenant_id, deliver, monkeypatch):
     apply = ingest.apply_batch
 
-    def mistaken(session, tenant, batch, *rest):
+    def mistaken(session, tenant, batch, *rest, **options):
         if any(b"cursed" in delivery.payload for delivery in batch.deliveries):
             raise KeyError("cursed")
-        return apply(session, tenant, batch, *rest)
+        return apply(session, tenant, batch, *rest, **options)
 
     monkeypatch.setattr(ingest, "apply_batch", mistaken)
     for number in range(1, 5):
@@ -136,7 +137,7 @@ def test_a_mistake_of_our_own_sets_aside_only_what_it_concerns(tenant_id, delive
 def test_a_database_in_trouble_is_no_deliverys_fault(tenant_id, deliver, monkeypatch):
     deliver("products/create", product(1))
 
-    def broken(*_args):
+    def broken(*_args, **_options):
         raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
 
     with monkeypatch.context() as patch:
@@ -182,7 +183,7 @@ def test_what_another_worker_applied_meanwhile_is_not_applied_again(tenant_id, d
 
 
 def test_a_turn_is_smaller_after_each_death_and_ends_with_the_one_to_blame(tenant_id, deliver, monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 8)
+    monkeypatch.setattr(jobs.turns, "BATCH", 8)
     sizes = []
     finish = module.inbox.finish
     monkeypatch.setattr(module.inbox, "finish", lambda *args: sizes.append(len(args[2])) or finish(*args))
@@ -204,11 +205,11 @@ def test_a_turn_is_smaller_after_each_death_and_ends_with_the_one_to_blame(tenan
     drain()
 
     assert sorted(titles(tenant_id)) == [*range(10), 12]
-    assert [row.error for row in inbox_rows() if row.error] == [module.DIED]
+    assert [row.error for row in inbox_rows() if row.error] == [DIED]
 
 
 def test_a_bystander_is_not_blamed_for_what_workers_died_of(tenant_ids, deliver, monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 8)
+    monkeypatch.setattr(jobs.turns, "BATCH", 8)
     for number in range(3):
         deliver("products/create", product(number))
         deliver("products/create", product(number), shop="birch.myshopify.com")
@@ -221,12 +222,12 @@ def test_a_bystander_is_not_blamed_for_what_workers_died_of(tenant_ids, deliver,
     drain()
 
     assert [len(titles(tenant_id)) for tenant_id in tenant_ids] == [3, 2]
-    assert [row.tenant_id for row in inbox_rows() if row.error == module.DIED] == [tenant_ids[1]]
+    assert [row.tenant_id for row in inbox_rows() if row.error == DIED] == [tenant_ids[1]]
     assert due(claims.TURN) == []
 
 
 def test_a_big_store_keeps_nobody_waiting_longer_than_a_turn(tenant_ids, deliver, monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(jobs.turns, "BATCH", 2)
     order = []
     apply = module._apply
     monkeypatch.setattr(module, "_apply", lambda turn, *rest: order.append(turn.tenant_id) or apply(turn, *rest))
@@ -240,8 +241,8 @@ def test_a_big_store_keeps_nobody_waiting_longer_than_a_turn(tenant_ids, deliver
 
 
 def test_more_tenants_than_a_round_takes_on_are_all_served(tenant_ids, deliver, monkeypatch):
-    monkeypatch.setattr(module, "TENANTS", 1)
-    monkeypatch.setattr(module, "BATCH", 1)
+    monkeypatch.setattr(jobs.turns, "TENANTS", 1)
+    monkeypatch.setattr(jobs.turns, "BATCH", 1)
     for number in range(3):
         deliver("products/create", product(number))
         deliver("products/create", product(number), shop="birch.myshopify.com")
@@ -286,7 +287,7 @@ def test_totals_of_a_busy_store_wait_for_the_end_and_where_that_fails_for_the_cl
     tenant_id, deliver, monkeypatch, reference
 ):
     sample = json.loads((reference / "payloads" / "docs-2026-04__orders_create.json").read_bytes())
-    monkeypatch.setattr(module, "BATCH", 1)
+    monkeypatch.setattr(jobs.turns, "BATCH", 1)
     for number in range(2):
         deliver("orders/create", sample | {"id": 450789469 + number, "test": False})
     states = []
@@ -430,7 +431,7 @@ def test_a_finished_operation_makes_its_backfill_due(tenant_id, deliver):
     gid = "gid://shopify/BulkOperation/7"
     with tenant_work(tenant_id) as session:
         waiting = Backfill(
-            tenant_id=tenant_id, run_id=module.uuid.uuid4(), resource="orders", state="running", operation_id=gid
+            tenant_id=tenant_id, run_id=uuid.uuid4(), resource="orders", state="running", operation_id=gid
         )
         session.add(waiting)
         session.flush()

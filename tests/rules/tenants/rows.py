@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
 
-from shopify_app import models
+from shopify_app import database, models
 from shopify_app.database import db
 
 assert models  # importing it is what fills the metadata
@@ -96,11 +98,22 @@ class Watch:
         watch.before = watch.rows()
         for engine in engines:
             event.listen(engine, "before_cursor_execute", watch._hear)
-        try:
-            yield watch
-        finally:
-            for engine in engines:
-                event.remove(engine, "before_cursor_execute", watch._hear)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(database, "enter_tenant", watch._entering(database.enter_tenant))
+            try:
+                yield watch
+            finally:
+                for engine in engines:
+                    event.remove(engine, "before_cursor_execute", watch._hear)
+
+    def _entering(self, enter: Callable[..., None]) -> Callable[..., None]:
+        """The tenant is named below SQLAlchemy, where its events do not hear it."""
+
+        def entering(session: Session, tenant_id: int, **options: bool) -> None:
+            self.entered.add(tenant_id)
+            enter(session, tenant_id, **options)
+
+        return entering
 
     def _hear(self, _connection: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
         self.entered |= {int(number) for number in ENTERS.findall(statement)}
