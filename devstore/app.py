@@ -11,6 +11,7 @@ from devstore import admin, control, graphql, oauth
 from devstore.bulk import Runner
 from devstore.delivery import Deliveries
 from devstore.state import Devstore, Stores
+from devstore.troubles import Troubles
 
 if TYPE_CHECKING:
     from devstore.options import Options
@@ -22,7 +23,12 @@ def create_app(options: Options) -> Flask:
     """Open (or generate) the stores of ``options`` and serve them; close them with :func:`close`."""
     app = Flask(__name__, static_folder=None)
     stores = Stores(options)
-    devstore = Devstore(options=options, stores=stores, deliveries=Deliveries(stores, options))
+    devstore = Devstore(
+        options=options,
+        stores=stores,
+        deliveries=Deliveries(stores, options),
+        troubles=Troubles(options.faults),
+    )
     app.extensions["devstore"] = devstore
     app.extensions[graphql.BULK] = Runner(devstore)
     app.logger.setLevel(logging.INFO)

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from devstore.faults_bulk import NO_BULK_FAULTS, BulkFaults
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,7 +37,7 @@ class RefusedError(Exception):
 
 
 class Operation(msgspec.Struct, kw_only=True):
-    """A bulk query operation as it is kept with its store; ``file_size`` is in bytes."""
+    """A bulk query operation as it is kept with its store; ``file_size`` is in bytes, ``faults`` what befalls it."""
 
     id: int
     query: str
@@ -48,11 +50,14 @@ class Operation(msgspec.Struct, kw_only=True):
     object_count: int = 0
     root_object_count: int = 0
     file_size: int | None = None
+    faults: BulkFaults = NO_BULK_FAULTS
 
 
 def aged(operation: Operation, now: datetime) -> Operation:
     """Show an operation whose files are no longer kept as expired."""
-    if operation.status == "COMPLETED" and operation.completed_at and now >= operation.completed_at + URL_LIFETIME:
+    seconds = operation.faults.expire_after
+    lifetime = URL_LIFETIME if seconds is None else timedelta(seconds=seconds)
+    if operation.status == "COMPLETED" and operation.completed_at and now >= operation.completed_at + lifetime:
         return msgspec.structs.replace(operation, status="EXPIRED")
     return operation
 
@@ -60,6 +65,11 @@ def aged(operation: Operation, now: datetime) -> Operation:
 def path(devstore: Devstore, operation: Operation) -> Path:
     """Return where the rows of an operation are kept."""
     return devstore.options.data / "bulk" / f"{operation.id}.jsonl"
+
+
+def formula_path(devstore: Devstore, operation: Operation) -> Path:
+    """Return where the formula is kept by which the rows after those of :func:`path` are made."""
+    return path(devstore, operation).with_suffix(".formula")
 
 
 def url(devstore: Devstore, store: Store, operation: Operation) -> str | None:
@@ -71,7 +81,7 @@ def url(devstore: Devstore, store: Store, operation: Operation) -> str | None:
 
 def partial_url(devstore: Devstore, store: Store, operation: Operation) -> str | None:
     """Return the address of what a failed operation had written; None when there is nothing."""
-    if operation.status != "FAILED" or not operation.object_count:
+    if operation.status != "FAILED" or not operation.object_count or operation.faults.partial == "none":
         return None
     return _signed(devstore, store, operation)
 
@@ -80,6 +90,10 @@ def _signed(devstore: Devstore, store: Store, operation: Operation) -> str | Non
     if operation.completed_at is None:
         return None
     expires = int((operation.completed_at + URL_LIFETIME).timestamp())
+    seconds, faulty = operation.faults.url_seconds, operation.faults.downloads
+    if seconds is not None and (faulty is None or devstore.troubles.downloads(operation.id) < faulty):
+        # The clock shows whole seconds: one more, so that the address lasts at least as long as it was given.
+        expires = int(store.now().timestamp()) + seconds + bool(seconds)
     query = urlencode({"expires": expires, "signature": _signature(store, operation.id, expires)})
     return f"{devstore.options.origin}/stores/{store.domain}/bulk/{operation.id}.jsonl?{query}"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 from flask import Blueprint, Response, abort, request
 
-from devstore import actions, export, faults, installs, reports
+from devstore import actions, export, faults, installs, multitude, reports
 from devstore.graphql.webhooks import TOPICS
 from devstore.payloads_versions import VERSION_PATTERN
 from devstore.state import current
@@ -108,21 +108,42 @@ def act(store: Store, action: str) -> Response:
 
 @blueprint.get("/faults")
 def faults_now(store: Store) -> Response:
-    """Return what goes wrong with the store's webhooks, with the seed that everything drawn follows from."""
+    """Return what goes wrong with the store, with the seed that everything drawn follows from."""
     return _json(current().deliveries.faults(store))
 
 
 @blueprint.post("/faults")
 def set_faults(store: Store) -> Response:
     """Let exactly this go wrong from now on (see ``devstore.faults.Faults``), nothing without a body; return it."""
-    wanted = _read(faults.Faults)
-    return _json(current().deliveries.set_faults(store, wanted))
+    settled = current().deliveries.set_faults(store, _read(faults.Faults))
+    current().troubles.set_faults(store, settled)
+    return _json(settled)
 
 
 @blueprint.delete("/faults")
 def clear_faults(store: Store) -> Response:
     """Let nothing go wrong any more, and let go what was held back."""
     current().deliveries.set_faults(store, faults.NO_FAULTS)
+    current().troubles.set_faults(store, faults.NO_FAULTS)
+    return Response(status=204)
+
+
+@blueprint.get("/multitude")
+def multitude_now(store: Store) -> Response:
+    """Return how many orders the store has by a formula, null where it has none."""
+    return _json(store.multitude and store.multitude.wanted)
+
+
+@blueprint.post("/multitude")
+def set_multitude(store: Store) -> Response:
+    """Give the store so many orders by a formula, in the place of those it had; return what was asked for."""
+    return _json(multitude.make(store, _read(multitude.Wanted)).wanted)
+
+
+@blueprint.delete("/multitude")
+def clear_multitude(store: Store) -> Response:
+    """Take the store's generated orders away."""
+    multitude.remove(store)
     return Response(status=204)
 
 

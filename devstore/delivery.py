@@ -107,6 +107,7 @@ class Deliveries(Outbox):
                     if due == delivery.retry_at:  # else it was let go before its time
                         self._busy += 1
                         return store, delivery
+                    self._changed.notify_all()  # nothing may be due any more, which is what somebody waits for
                 else:
                     self._changed.wait(wait)
             return None

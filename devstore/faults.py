@@ -1,4 +1,4 @@
-"""Ways in which webhooks of a store go wrong on demand, and the dice that decide on each delivery.
+"""Ways in which a store's webhooks, bulk operations and API go wrong on demand, and the dice for each delivery.
 
 Everything drawn follows from ``seed`` and from how many deliveries there were since the faults were set, so that the
 same actions after the same faults meet the same fate. Ids and times are not drawn: they are always new.
@@ -14,22 +14,21 @@ import msgspec
 from msgspec import Meta
 
 from devstore.delivery_log import RETRIES, Flaws, Garbage
+from devstore.faults_bulk import LONGEST, NO_API_FAULTS, NO_BULK_FAULTS, ApiFaults, BulkFaults, Seconds, Share
 from devstore.payloads_versions import VERSION_PATTERN
 
-LONGEST = 3600
-Seconds = Annotated[float, Meta(ge=0, le=LONGEST)]
-Share = Annotated[float, Meta(ge=0, le=1)]  # 0.1: one delivery in ten
 GARBAGE: tuple[Garbage, ...] = ("malformed", "truncated", "no_object")
 
 
 class Faults(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What goes wrong, for all topics or only for ``topics``; by default nothing.
+    """What goes wrong; by default nothing. Webhooks: for all topics or only for ``topics``.
 
     ``duplicate`` sends each delivery so many times, ``delay`` waits seconds (or between two), ``reorder`` holds so many
     and lets them go shuffled, ``burst`` holds all for so many seconds, ``drop`` never sends a share of them,
     ``garbage`` breaks the bodies of a share under a true HMAC, ``wrong_hmac`` signs a share of the attempts wrongly,
     ``second_subscription`` lists topics the app is subscribed to twice, ``api_version`` is the version of all bodies,
     ``silence`` and ``dribble`` are seconds between connecting and the first byte, and for the body to go through.
+    ``bulk`` is for bulk operations and ``api`` for GraphQL requests.
     """
 
     seed: int | None = None
@@ -47,6 +46,8 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     silence: Seconds = 0.0
     dribble: Seconds = 0.0
     plain_names: bool = False
+    bulk: BulkFaults = NO_BULK_FAULTS
+    api: ApiFaults = NO_API_FAULTS
 
     def __post_init__(self) -> None:
         """Raise ValueError for a delay that is no time, and for a range of them that ends before it begins."""
@@ -86,14 +87,22 @@ def read(settings: object) -> Faults:
 
 
 def read_assignments(assignments: list[str]) -> Faults:
-    """Read ``NAME=VALUE`` texts whose values are JSON or plain text; raises as :func:`read`, or ValueError."""
+    """Read ``NAME=VALUE`` texts whose values are JSON or plain text; raises as :func:`read`, or ValueError.
+
+    ``bulk.NAME`` and ``api.NAME`` are settings of those groups.
+    """
     settings: dict[str, Any] = {}
     for assignment in assignments:
         name, separator, value = assignment.partition("=")
         if not separator:
             message = f"{assignment} is not NAME=VALUE"
             raise ValueError(message)
-        settings[name.strip()] = _value(value)
+        group, dot, inner = name.strip().partition(".")
+        place = settings.setdefault(group, {}) if dot else settings
+        if not isinstance(place, dict):
+            message = f"{group} is set as a whole and by {name}"
+            raise ValueError(message)  # noqa: TRY004 (what is wrong is the text that was given)
+        place[inner or group] = _value(value)
     return read(settings)
 
 

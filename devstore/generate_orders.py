@@ -86,7 +86,11 @@ class Market:
         """Draw a basket of distinct variants and price it."""
         count = self.random.choices((1, 2, 3, 4, 5), (44, 29, 15, 8, 4))[0]
         picks = {pick.variant.id: pick for pick in (self.pick(at) for _ in range(count))}
-        return pricing.price_lines(list(picks.values()), code, self.shop.tax_rate, self.next_id)
+        return self.priced(list(picks.values()), code)
+
+    def priced(self, picks: list[pricing.Pick], code: pricing.Code | None) -> list[LineItem]:
+        """Make a basket lines of an order."""
+        return pricing.price_lines(picks, code, self.shop.tax_rate, self.next_id)
 
     def token(self) -> str:
         """Draw a token of 32 hexadecimal digits."""

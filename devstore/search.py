@@ -49,6 +49,13 @@ def _tokens(query: str) -> list[str]:
     return [match["paren"] or match["term"] for match in TOKEN.finditer(query.strip())]
 
 
+def conjunction(query: str | None) -> list[str] | None:
+    """Return the terms of a query that only joins them by AND; None for any other."""
+    terms = [token for token in _tokens(query or "") if token != "AND"]  # noqa: S105 (a connective)
+    plain = all(term not in {"OR", "NOT", "(", ")"} and not term.startswith("-") for term in terms)
+    return terms if plain else None
+
+
 def everything(_record: object) -> bool:
     """Match every record: what is left of a term that had to be ignored."""
     return True

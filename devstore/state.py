@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -15,6 +15,9 @@ from flask import current_app
 from devstore.generate import Generated, Plan, generate
 from devstore.journal import DOCUMENTS, RECORDS, TOMBSTONES, Journal, Row
 from devstore.model import Cart, Checkout, Customer, Order, Product, Shop
+from devstore.multitude import KIND as MULTITUDE
+from devstore.multitude import Multitude
+from devstore.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +60,18 @@ class Numbers:
             self._next += 1
             return self._next - 1
 
+    def reserve(self, count: int) -> int:
+        """Take so many ids in a row and return the first of them."""
+        with self._journal.lock:
+            return self._journal.reserve("id", count, at_least=self._end)
+
 
 class Store:
     """One store: what the merchant has, and the documents Shopify keeps about it.
 
     ``customers``, ``products`` and ``orders`` are keyed by id, ``carts`` and ``checkouts`` by token. Change a
     record under :meth:`changing` and hand it back with :meth:`put`, or the change is lost at the next start.
+    ``multitude`` are orders it has beside these, by a formula.
     """
 
     shop: Shop
@@ -84,6 +93,7 @@ class Store:
         self._journal = journal
         self._numbers = numbers
         self._read()
+        self.multitude = self.load(MULTITUDE, MULTITUDE, Multitude)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -101,6 +111,10 @@ class Store:
     def next_id(self) -> int:
         """Return a number that no record of any store has."""
         return self._numbers.next()
+
+    def reserve_ids(self, count: int) -> int:
+        """Reserve as many numbers in a row and return the first of them."""
+        return self._numbers.reserve(count)
 
     def next_order_number(self) -> int:
         """Return the next order number (1001, 1002, …); a deleted order's number is not given again."""
@@ -270,11 +284,12 @@ def _typed(kind: str, key: str) -> int | str:
 
 @dataclass(frozen=True)
 class Devstore:
-    """What a request needs: the options, the stores, and the way out for webhooks."""
+    """What a request needs: the options, the stores, the way out for webhooks, and what goes wrong with the API."""
 
     options: Options
     stores: Stores
     deliveries: Deliveries
+    troubles: Troubles = field(default_factory=Troubles)
 
 
 def current() -> Devstore:

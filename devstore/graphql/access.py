@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from graphql import GraphQLError
+
 from devstore import installs
 from devstore.graphql.context import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from devstore.graphql.context import Context
     from devstore.model import Order
@@ -28,6 +31,7 @@ COUNT_SCOPES = {
 }
 ALL_ORDERS = "read_all_orders"
 ORDERS_WINDOW = timedelta(days=60)
+CUSTOMER_DATA = "https://partners.shopify.com/1/apps/1/customer_data"
 DOCUMENTATION = "https://shopify.dev/api/usage/access-scopes"
 
 
@@ -46,12 +50,30 @@ def require(context: Context, type_name: str, field_name: str) -> None:
     raise RequestError(message, "ACCESS_DENIED", documentation=DOCUMENTATION, requiredAccess=required)
 
 
+def unapproved(names: frozenset[str], parent: str, field_name: str, type_name: str) -> bool:
+    """Tell whether a field of ``parent`` is among ``names``, by itself (``Customer.email``) or by its type."""
+    return bool(names) and (f"{parent}.{field_name}" in names or type_name.removesuffix("Connection") in names)
+
+
+def require_approval(context: Context, parent: str, field_name: str, type_name: str) -> None:
+    """Raise ``GraphQLError`` for a field of protected customer data that the app is not approved to read."""
+    if not unapproved(context.unapproved, parent, field_name, type_name):
+        return
+    by_field = f"{parent}.{field_name}" in context.unapproved
+    what = f"use the {field_name} field" if by_field else f"access the {type_name.removesuffix('Connection')} object"
+    message = f"This app is not approved to {what}. See {CUSTOMER_DATA} for more details."
+    raise GraphQLError(message)
+
+
+def oldest_visible(context: Context) -> datetime | None:
+    """Return when the oldest orders the app may see were created; None where it may see all."""
+    return None if ALL_ORDERS in context.installation.scopes else context.store.now() - ORDERS_WINDOW
+
+
 def visible(context: Context, orders: Iterable[Order]) -> list[Order]:
     """Return the orders the app may see: those of the last 60 days, all of them with ``read_all_orders``."""
-    if ALL_ORDERS in context.installation.scopes:
-        return list(orders)
-    oldest = context.store.now() - ORDERS_WINDOW
-    return [order for order in orders if order.created_at >= oldest]
+    oldest = oldest_visible(context)
+    return [order for order in orders if oldest is None or order.created_at >= oldest]
 
 
 def orders(context: Context) -> list[Order]:

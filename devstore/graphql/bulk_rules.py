@@ -85,6 +85,13 @@ def check(schema: GraphQLSchema, query: str) -> tuple[DocumentNode, set[str]]:
     return document, walk.found.types
 
 
+def first_root(document: DocumentNode) -> str:
+    """Return the name of the first field a checked query selects; empty where that is in a fragment."""
+    operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+    first = operation.selection_set.selections[0]
+    return first.name.value if isinstance(first, FieldNode) else ""
+
+
 def _parsed(schema: GraphQLSchema, query: str) -> DocumentNode:
     """Parse and validate a query as a document of the schema."""
     try:

@@ -75,10 +75,10 @@ def _between(
 ) -> list[tuple[Key, Any]]:
     """Keep what lies between two cursors, whether or not their items still exist."""
     if after is not None:
-        edge = _key(after)
+        edge = cursor_key(after)
         keyed = [pair for pair in keyed if _precedes(edge, pair[0], reverse=reverse)]
     if before is not None:
-        edge = _key(before)
+        edge = cursor_key(before)
         keyed = [pair for pair in keyed if _precedes(pair[0], edge, reverse=reverse)]
     return keyed
 
@@ -86,13 +86,13 @@ def _between(
 def _precedes(left: Key, right: Key, *, reverse: bool) -> bool:
     """Compare two keys in the order of the page; a cursor of another sort key is refused."""
     try:
-        return _plain(right) < _plain(left) if reverse else _plain(left) < _plain(right)
+        return plain(right) < plain(left) if reverse else plain(left) < plain(right)
     except TypeError as error:
         message = "Invalid cursor for current pagination sort."
         raise RequestError(message, "INVALID_CURSOR") from error
 
 
-def _plain(key: Key) -> Key:
+def plain(key: Key) -> Key:
     """Return a key as a cursor holds it."""
     value, tie = key
     return (value.timestamp() if isinstance(value, datetime) else value), tie
@@ -100,10 +100,10 @@ def _plain(key: Key) -> Key:
 
 def _cursor(key: Key) -> str:
     """Write a key as an opaque cursor."""
-    return base64.urlsafe_b64encode(json.dumps(_plain(key)).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps(plain(key)).encode()).decode()
 
 
-def _key(cursor: str) -> Key:
+def cursor_key(cursor: str) -> Key:
     """Read a cursor."""
     try:
         value, tie = json.loads(base64.urlsafe_b64decode(cursor))

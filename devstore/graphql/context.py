@@ -48,7 +48,10 @@ class BulkOperations(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """One request's surroundings: the store asked, the app's installation, the API version, what runs in bulk."""
+    """One request's surroundings: the store asked, the app's installation, the API version, what runs in bulk.
+
+    ``unapproved`` are the types and fields of protected customer data that the app may not read.
+    """
 
     devstore: Devstore
     store: Store
@@ -56,6 +59,7 @@ class Context:
     version: str
     bulk: BulkOperations
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    unapproved: frozenset[str] = frozenset()
 
 
 class Listing(NamedTuple):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 LARGEST_COST = 1000
 MUTATION = 10
 CONNECTION = 2
-RESTORE_RATES = {"Advanced": 200, "Plus": 1000}
+RESTORE_RATES = {"Advanced": 200, "Plus": 1000, "Enterprise": 2000}
 STANDARD_RATE = 100
 CAPACITY_SECONDS = 20
 PAGE_FIELDS = frozenset({"edges", "nodes"})
@@ -99,13 +99,16 @@ class Buckets:
 
     def __init__(self) -> None:
         """Start with none; a store's is made full at its first request."""
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[tuple[str, int], Bucket] = {}
         self._lock = threading.Lock()
 
-    def of(self, domain: str, plan: str) -> Bucket:
-        """Return the bucket of a store on ``plan``."""
+    def of(self, domain: str, plan: str, setting: int = 0, *, drained: bool = False) -> Bucket:
+        """Return the bucket of a store on ``plan``; another ``setting`` means another one, empty when ``drained``."""
         with self._lock:
-            return self._buckets.setdefault(domain, Bucket(RESTORE_RATES.get(plan, STANDARD_RATE)))
+            if (domain, setting) not in self._buckets:
+                made = self._buckets[domain, setting] = Bucket(RESTORE_RATES.get(plan, STANDARD_RATE))
+                made.level = 0 if drained else made.level
+            return self._buckets[domain, setting]
 
 
 def requested(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, abort, current_app, json, make_response, request, send_file
+from flask import Blueprint, Response, abort, current_app, json, make_response, request
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -16,9 +16,9 @@ from graphql import (
     validate,
 )
 
-from devstore import bulk_files, installs, tokens
+from devstore import bulk_downloads, bulk_files, installs, tokens
 from devstore.bulk_files import Operation
-from devstore.graphql import cost, versions
+from devstore.graphql import cost, mishaps, versions
 from devstore.graphql.context import Context, RequestError
 from devstore.graphql.schema import SCHEMA, resolve, type_name
 from devstore.state import current
@@ -49,23 +49,30 @@ def set_up(state: BlueprintSetupState) -> None:
 @blueprint.post("/admin/api/<version>/graphql.json")
 def graphql(shop: str, version: str) -> Response:
     """Answer one GraphQL request in Shopify's way: everything but authentication is HTTP 200."""
-    served = versions.served(version)
     store = _store(shop)
+    served = versions.served(version)
     if served is None:
         return _answer(404, {"errors": "Not Found"}, version)
+    return mishaps.befall(store, lambda: _served(store, current().troubles.api(store)[0].version or served))
+
+
+def _served(store: Store, version: str) -> Response:
+    """Answer a request to which nothing has happened on its way."""
     installation, token = _authenticated(store)
     if installation is None or token is None:
-        return _answer(401, {"errors": INVALID_TOKEN}, served)
+        return _answer(401, {"errors": INVALID_TOKEN}, version)
     if token.expires_at is None and getattr(current().options, "require_expiring_tokens", False):
-        return _answer(403, {"errors": NON_EXPIRING}, served)
-    context = Context(current(), store, installation, served, current_app.extensions[BULK])
+        return _answer(403, {"errors": NON_EXPIRING}, version)
+    unapproved = frozenset(current().troubles.api(store)[0].unapproved)
+    bulk = current_app.extensions[BULK]
+    context = Context(current(), store, installation, version, bulk, unapproved=unapproved)
     try:
         body = _run(context)
     except RequestError as error:
         body = _refused(error)
     except GraphQLError as error:
         body = {"errors": [_formatted(error)]}
-    return _answer(200, body, served)
+    return _answer(200, body, version)
 
 
 @blueprint.get("/bulk/<int:number>.jsonl")
@@ -73,12 +80,14 @@ def bulk_file(shop: str, number: int) -> Response:
     """Serve the rows of a bulk operation to whoever holds its signed address; ranges are answered."""
     store = _store(shop)
     if not bulk_files.is_signed(store, number, request.args.get("expires", ""), request.args.get("signature", "")):
+        current().troubles.count_download(number)
         abort(403)
     operation = store.load(bulk_files.OPERATION, str(number), Operation)
     if operation is None:
         abort(404)
-    target = bulk_files.path(current(), operation)
-    return send_file(target.resolve(), mimetype="application/jsonl", conditional=True)
+    if bulk_files.aged(operation, store.now()).status == "EXPIRED":
+        abort(403)
+    return bulk_downloads.answer(current(), operation)
 
 
 def _store(shop: str) -> Store:
@@ -134,7 +143,10 @@ def _run(context: Context) -> dict[str, Any]:
         message = f"Query cost is {points}, which exceeds the single query max cost limit ({cost.LARGEST_COST})."
         raise RequestError(message, "MAX_COST_EXCEEDED", cost={"requestedQueryCost": points})
     buckets: cost.Buckets = current_app.extensions[BUCKETS]
-    bucket = buckets.of(context.store.shop.domain, context.store.shop.plan)
+    faults, setting = current().troubles.api(context.store)
+    setting = setting if faults.plan or faults.drained else 0
+    plan = faults.plan or context.store.shop.plan
+    bucket = buckets.of(context.store.shop.domain, plan, setting, drained=faults.drained)
     if not bucket.take(points):
         block = {"requestedQueryCost": points, "actualQueryCost": None, "throttleStatus": bucket.status()}
         raise RequestError("Throttled", "THROTTLED", cost=block)

@@ -45,7 +45,8 @@ def _checkout(context: Context, number: int) -> Checkout | None:
 
 
 def _order(context: Context, number: int) -> Order | None:
-    held = context.store.orders.get(number)
+    multitude = context.store.multitude
+    held = context.store.orders.get(number) or (multitude.find(number) if multitude else None)
     return next(iter(access.visible(context, [held] if held else [])), None)
 
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from devstore import search, totals
+from devstore import multitude_search, search, totals
 from devstore.graphql import access
 from devstore.graphql.checkouts import is_listed, subtotal
+from devstore.graphql.connections import cursor_key, plain
 from devstore.graphql.context import Context, Key, Listing
 from devstore.graphql.customers import placed_orders, spent
 
 if TYPE_CHECKING:
     from devstore.model import Order
+    from devstore.multitude_search import Chosen
 
 COUNT_LIMIT = 10_000
+RISING = frozenset({"CREATED_AT", "ID", "ORDER_NUMBER", "PROCESSED_AT", "RELEVANCE", "UPDATED_AT"})  # with an id
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,25 @@ class Resource:
             value = accessor(record)
             return (value.timestamp() if isinstance(value, datetime) else value), record.id
 
-        return Listing(sorted(self.chosen(context, query), key=key), key)
+        page = {name: value for name, value in _page.items() if value is not None} | {"sortKey": sortKey}
+        found = [*self.chosen(context, query), *self.more(context, query, key, page)]
+        return Listing(sorted(found, key=key), key)
+
+    def more(
+        self, _context: Context, _query: str | None, _key: Callable[[Any], Key], _page: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return what a page may hold beside records; ``_page`` is what was asked of it."""
+        return []
+
+    def counted(self, context: Context, query: str | None) -> int:
+        """Count what a search finds."""
+        return len(self.chosen(context, query))
 
     def count(
         self, _root: object, context: Context, query: str | None = None, limit: int | None = COUNT_LIMIT
     ) -> tuple[int, bool]:
         """Resolve the count: (number, whether it is exact); counting stops at ``limit``."""
-        found = len(self.chosen(context, query))
+        found = self.counted(context, query)
         return (found, True) if limit is None or found <= limit else (limit, False)
 
 
@@ -74,7 +89,39 @@ def _order_state(order: Order) -> list[str]:
     return ["closed"] if order.closed_at else ["open", "not_closed"]
 
 
-ORDERS = Resource(
+@dataclass(frozen=True)
+class Orders(Resource):
+    """Orders: those a store holds, and those it has by a formula."""
+
+    def generated(self, context: Context, query: str | None) -> Chosen | None:
+        """Return the generated orders that a search finds; None where the store has none."""
+        if context.store.multitude is None:
+            return None
+        oldest = access.oldest_visible(context)
+        return multitude_search.choose(context.store.multitude, query, self.searched_by(context), self.text, oldest)
+
+    def counted(self, context: Context, query: str | None) -> int:
+        """Count both."""
+        return super().counted(context, query) + len(self.generated(context, query) or ())
+
+    def more(
+        self, context: Context, query: str | None, key: Callable[[Any], Key], page: Mapping[str, Any]
+    ) -> list[Any]:
+        """Return the generated orders that a page may hold; none where no page is asked for, as in bulk operations."""
+        chosen = self.generated(context, query) if page.keys() & {"first", "last"} else None
+        if chosen is None:
+            return []
+        if page["sortKey"] not in RISING or page.keys() & {"last", "before"}:
+            return chosen.orders()
+        return chosen.page(
+            lambda order: plain(key(order)),
+            size=page["first"] + 1,
+            after=cursor_key(page["after"]) if "after" in page else None,
+            reverse=bool(page.get("reverse")),
+        )
+
+
+ORDERS = Orders(
     name="orders",
     records=access.orders,
     searched_by=lambda _context: {

@@ -118,7 +118,9 @@ def resolver_of(type_name: str, field_name: str) -> Resolver:
 
 def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:  # noqa: ANN401 (graphql-core's contract)
     """Resolve any field for graphql-core: refuse what the scopes do not cover, cut connections into pages."""
-    access.require(info.context, get_named_type(info.return_type).name, info.field_name)
+    named = get_named_type(info.return_type).name
+    access.require(info.context, named, info.field_name)
+    access.require_approval(info.context, info.parent_type.name, info.field_name, named)
     value = resolver_of(info.parent_type.name, info.field_name)(source, info.context, **arguments)
     if isinstance(value, Listing):
         window = {

@@ -8,7 +8,7 @@ there is. Here a selection becomes a list of functions, and each connection a st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -26,6 +26,7 @@ from graphql import (
     get_named_type,
 )
 
+from devstore.graphql import access
 from devstore.graphql.context import Context, Listing
 from devstore.graphql.schema import resolver_of, type_name
 from devstore.graphql.selections import Selections
@@ -39,13 +40,22 @@ Row = dict[str, Any]
 Read = Callable[[Any, Context], Any]
 
 
+class UnapprovedError(Exception):
+    """The query lists objects that the app is not approved to read."""
+
+
 @dataclass(frozen=True)
 class Branch:
-    """A connection: where it hangs on its parent's source, and how each of its nodes is read."""
+    """A connection: where it hangs on its parent's source, and how each of its nodes is read.
+
+    ``name`` is its field's and ``query`` the search it was given.
+    """
 
     read: Read
     nodes: Selection
     reverse: bool
+    name: str = ""
+    query: str | None = None
 
     def sources(self, source: object, context: Context) -> list[Any]:
         """Return the sources of all nodes, in order."""
@@ -75,22 +85,27 @@ class Selection:
                     yield from branch.nodes.children(item, context, row["id"])
 
 
-def compile_query(schema: GraphQLSchema, document: DocumentNode) -> Selection:
-    """Return the reader of a query that :func:`devstore.graphql.bulk_rules.check` let pass."""
+def compile_query(schema: GraphQLSchema, document: DocumentNode, unapproved: frozenset[str] = frozenset()) -> Selection:
+    """Return the reader of a query that :func:`devstore.graphql.bulk_rules.check` let pass.
+
+    ``unapproved`` types and fields are read as null; raises ``UnapprovedError`` where a connection is of one.
+    """
     operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     if schema.query_type is None:
         message = "the schema has no queries"
         raise TypeError(message)
-    return _Compiler(schema, Selections(document)).selection(schema.query_type, [operation.selection_set])
+    compiler = _Compiler(schema, Selections(document), unapproved)
+    return compiler.selection(schema.query_type, [operation.selection_set])
 
 
 class _Compiler:
     """Turns selection sets into readers."""
 
-    def __init__(self, schema: GraphQLSchema, opened: Selections) -> None:
+    def __init__(self, schema: GraphQLSchema, opened: Selections, unapproved: frozenset[str]) -> None:
         """Compile against ``schema``."""
         self._schema = schema
         self._opened = opened
+        self._unapproved = unapproved
 
     def selection(self, parent: GraphQLObjectType, sets: list[SelectionSetNode]) -> Selection:
         """Return the reader of an object type; fields selected twice are merged."""
@@ -122,6 +137,11 @@ class _Compiler:
         read = self._reader(parent, nodes[0])
         named = get_named_type(definition.type)
         sets = [node.selection_set for node in nodes if node.selection_set]
+        if access.unapproved(self._unapproved, parent.name, nodes[0].name.value, named.name):
+            if named.name.endswith("Connection"):
+                raise UnapprovedError(named.name)
+            made.values.append((key, _constant(None)))
+            return
         if named.name.endswith("Connection"):
             made.branches.append(self._branch(named, read, nodes[0], parent, sets))
             return
@@ -153,7 +173,13 @@ class _Compiler:
             message = f"{node.name.value} has no object nodes"
             raise TypeError(message)
         arguments = get_argument_values(parent.fields[node.name.value], node)
-        return Branch(read, self.selection(item, nodes), reverse=bool(arguments.get("reverse")))
+        return Branch(
+            read,
+            self.selection(item, nodes),
+            reverse=bool(arguments.get("reverse")),
+            name=node.name.value,
+            query=arguments.get("query"),
+        )
 
     def _inner(self, parent: object, sets: list[SelectionSetNode], name: str) -> list[SelectionSetNode]:
         """Return the selection sets under the field ``name``."""
@@ -199,7 +225,7 @@ def _is_list(type_: GraphQLOutputType) -> bool:
     return isinstance(inner, GraphQLList)
 
 
-def _constant(value: str) -> Read:
+def _constant(value: str | None) -> Read:
     return lambda _source, _context: value
 
 
@@ -222,4 +248,4 @@ def _lifted(read: Read, branch: Branch) -> Branch:
         part = read(source, context)
         return None if part is None else branch.read(part, context)
 
-    return Branch(through, branch.nodes, branch.reverse)
+    return replace(branch, read=through, name="")

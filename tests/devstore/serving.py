@@ -39,10 +39,10 @@ class QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def running(app: Flask, host: str, port: int) -> Iterator[None]:
+def running(app: Flask, host: str, port: int, handler: type[WSGIRequestHandler] = QuietHandler) -> Iterator[None]:
     """Serve an app from a thread while the block runs."""
-    server = make_server(host, port, app, threaded=True, request_handler=QuietHandler)
-    thread = threading.Thread(target=server.serve_forever)
+    server = make_server(host, port, app, threaded=True, request_handler=handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
         yield

@@ -10,6 +10,7 @@ import pytest
 from devstore import faults
 from devstore.delivery_log import RETRIES
 from devstore.faults import NO_FAULTS, Faults
+from devstore.faults_bulk import ApiFaults, BulkFaults
 
 TOPIC = "orders/create"
 ROOT = Path(__file__).parents[2]
@@ -131,6 +132,21 @@ def test_assignments_are_json_or_plain_text():
     )
 
 
+def test_assignments_reach_into_the_groups():
+    read = faults.read_assignments(
+        ["drop=0.1", "bulk.fail_at=10", 'bulk.resources=["orders"]', "bulk.partial=torn", "api.status=503"]
+    )
+
+    assert read == Faults(
+        drop=0.1, bulk=BulkFaults(fail_at=10, resources=["orders"], partial="torn"), api=ApiFaults(status=503)
+    )
+
+
+def test_a_group_is_set_as_a_whole_or_by_its_parts():
+    with pytest.raises(ValueError, match=r"bulk is set as a whole and by bulk\.fail_at"):
+        faults.read_assignments(["bulk=1", "bulk.fail_at=10"])
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
@@ -158,6 +174,10 @@ def test_what_assigns_nothing_is_refused():
 
 
 def test_every_fault_is_described():
-    described = re.findall(r"^\| `(\w+)` \|", (ROOT / "devstore" / "README.md").read_text(), re.MULTILINE)
+    described = re.findall(r"^\| `([\w.]+)` \|", (ROOT / "devstore" / "README.md").read_text(), re.MULTILINE)
 
-    assert described == list(Faults.__struct_fields__)
+    assert described == [
+        *(name for name in Faults.__struct_fields__ if name not in {"bulk", "api"}),
+        *(f"bulk.{name}" for name in BulkFaults.__struct_fields__),
+        *(f"api.{name}" for name in ApiFaults.__struct_fields__),
+    ]

@@ -83,9 +83,21 @@ def test_a_bucket_holds_no_more_than_its_capacity():
     assert bucket.status() == {"maximumAvailable": 2000.0, "currentlyAvailable": 2000, "restoreRate": 100.0}
 
 
-@pytest.mark.parametrize(("plan", "rate"), [("Basic", 100), ("Grow", 100), ("Advanced", 200), ("Plus", 1000)])
+@pytest.mark.parametrize(
+    ("plan", "rate"),
+    [("Basic", 100), ("Grow", 100), ("Standard", 100), ("Advanced", 200), ("Plus", 1000), ("Enterprise", 2000)],
+)
 def test_the_plan_sets_the_rate(plan, rate):
     assert cost.Buckets().of("a.myshopify.com", plan).rate == rate
+
+
+def test_another_setting_has_a_bucket_of_its_own_which_may_start_empty():
+    buckets = cost.Buckets()
+    buckets.of("a.myshopify.com", "Basic").take(2000)
+
+    assert buckets.of("a.myshopify.com", "Plus", 1).status()["currentlyAvailable"] == 20_000
+    assert buckets.of("a.myshopify.com", "Plus", 2, drained=True).status()["currentlyAvailable"] < 1000
+    assert not buckets.of("a.myshopify.com", "Basic").take(2000)
 
 
 def test_each_store_has_a_bucket_of_its_own():
