@@ -15,6 +15,7 @@ from shopify_app.direct import Direct
 from shopify_app.jobs.queues import Bell, Queues
 from shopify_app.runtime import EXTENSION, Runtime
 from shopify_app.shopify.oauth import OAuth
+from shopify_app.shopify.traffic import Traffic
 from shopify_app.shopify.wire import open_http
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ def _runtime(config: Config) -> Runtime:
         direct=Direct(config.database_url),
         oauth=OAuth(config, http),
         http=http,
+        traffic=Traffic(),
     )

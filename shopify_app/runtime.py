@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shopify_app.direct import Direct
     from shopify_app.jobs.queues import Bell, Queues
     from shopify_app.shopify.oauth import OAuth
+    from shopify_app.shopify.traffic import Traffic
 
 EXTENSION = "storelens"
 
@@ -30,6 +31,7 @@ class Runtime:
     direct: Direct
     oauth: OAuth
     http: httpx.Client
+    traffic: Traffic
 
     def close(self) -> None:
         """Let go of threads and connections, in the order in which one may still need the next."""

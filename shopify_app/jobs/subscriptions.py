@@ -10,10 +10,10 @@ import structlog
 from shopify_app import subscriptions, tenants
 from shopify_app.database import operations, tenant_work
 from shopify_app.jobs.queues import RECONCILE
-from shopify_app.jobs.tokens import client_for, disown_token, live_token
+from shopify_app.jobs.tokens import client_for, live_token
 from shopify_app.runtime import current
 from shopify_app.shopify import subscriptions as wire
-from shopify_app.shopify.errors import AccessDenied, QueryFailed, ShopifyError, Unauthorized
+from shopify_app.shopify.errors import AccessDenied, QueryFailed, ShopifyError
 from shopify_app.shopify.subscriptions import Changed
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ def register(tenant_id: int) -> list[Registration]:
         Unauthorized: the store has uninstalled the app, or its token is no longer taken.
         ShopifyError: Shopify could not be asked; run again, it goes on from what is there.
     """
-    client = client_for(tenant_id)
-    try:
-        registrations = _converge(client, _wanted(tenant_id), current().config.app_url)
-    except Unauthorized as error:
-        disown_token(tenant_id, client, error)
-        raise
+    registrations = _converge(client_for(tenant_id), _wanted(tenant_id), current().config.app_url)
     with tenant_work(tenant_id) as session:
         subscriptions.record(session, tenant_id, registrations, datetime.now(UTC))
     return registrations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,8 +42,8 @@ class Access(Protocol):
 class TokenSource(Protocol):
     """Where access tokens come from: merchants' grants today, the app's own key pair once Shopify has it for all."""
 
-    def access(self, tenant_id: int) -> Access:
-        """Return access to the store.
+    def access(self, tenant_id: int, *, instead_of: str | None = None) -> Access:
+        """Return access to the store; with a token ``instead_of`` which Shopify has just refused, another one.
 
         Raises:
             ShopifyError: there is none; see ``retryable``.
@@ -56,31 +57,57 @@ class GrantedTokens:
     transaction is open meanwhile.
     """
 
-    def access(self, tenant_id: int) -> HeldToken:
+    def access(self, tenant_id: int, *, instead_of: str | None = None) -> HeldToken:
         """Return a token that is good for five minutes at least; renewed first when it is not.
 
+        One ``instead_of`` which Shopify has refused before its time is renewed too, unless another process did.
+
         Raises:
-            Unauthorized: the store has uninstalled the app, or gave a token that expired and cannot be renewed.
+            Unauthorized: the store has uninstalled the app, or gave a token that is dead and cannot be renewed.
             RefreshRefused: the token is dead until the merchant opens the app again.
             ShopifyError: the token could not be renewed now; see ``retryable``.
         """
         give_up_at = time.monotonic() + LONGEST_WAIT
         while True:
             token = live_token(tenant_id)
-            if token.is_fresh(_now()) and not token.is_permanent:
+            if _serves(token, instead_of):
                 return token
             if not token.is_renewable or time.monotonic() >= give_up_at:
-                return _as_it_is(token)
-            if lease := _lease(tenant_id):
-                return _renewed(token, lease)
+                return _as_it_is(token, instead_of)
+            if lease := _lease(tenant_id, even_if_fresh=instead_of is not None):
+                return _renewed(token, lease) if instead_of is None else _replaced(tenant_id, instead_of, lease)
             time.sleep(POLL_EVERY)
 
 
 SOURCE: TokenSource = GrantedTokens()
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """What a client does about a token that Shopify refuses: it has another one brought, once, and disowns that."""
+
+    tenant_id: int
+
+    def instead_of(self, refused: str) -> str:
+        """Return a token other than the refused one. Raises what :meth:`TokenSource.access` raises."""
+        try:
+            return SOURCE.access(self.tenant_id, instead_of=refused).access_token
+        except Unauthorized as error:
+            self.disown(refused, error)
+            raise
+
+    def disown(self, refused: str, error: Unauthorized) -> None:
+        """Note that Shopify refuses the token, so that the merchant's next visit brings a new one."""
+        with directory() as session:
+            vault, reason = current().vault, str(error)
+            tenants.refuse_token(session, self.tenant_id, reason=reason, access_token=refused, vault=vault, now=_now())
+
+
 def client_for(tenant_id: int) -> AdminClient:
     """Return a client of the store's Admin API whose token is good for five minutes at least.
+
+    Shopify may refuse it all the same: the client then has it renewed and repeats its call. Refused again, the token
+    is disowned, so that the merchant's next visit brings a new one.
 
     Raises:
         Unauthorized: the store has uninstalled the app, or gave a token that expired and cannot be renewed.
@@ -88,22 +115,15 @@ def client_for(tenant_id: int) -> AdminClient:
         ShopifyError: the token could not be renewed now; see ``retryable``.
     """
     access = SOURCE.access(tenant_id)
-    config = current().config
-    origin = config.shop_origin(access.store_url)
-    return AdminClient(origin, config.shopify_api_version, access.access_token, current().http)
-
-
-def disown_token(tenant_id: int, client: AdminClient, error: Unauthorized) -> None:
-    """Note that Shopify refused the client's token, so that the merchant's next visit brings a new one."""
-    with directory() as session:
-        tenants.refuse_token(
-            session,
-            tenant_id,
-            reason=str(error),
-            access_token=client.access_token,
-            vault=current().vault,
-            now=_now(),
-        )
+    runtime = current()
+    return AdminClient(
+        runtime.config.shop_origin(access.store_url),
+        runtime.config.shopify_api_version,
+        access.access_token,
+        runtime.http,
+        traffic=runtime.traffic,
+        tokens=Renewal(tenant_id),
+    )
 
 
 def live_token(tenant_id: int) -> HeldToken:
@@ -140,13 +160,31 @@ def renew_expiring() -> None:
         current().queues.enqueue(renew, tenant_id=tenant_id)
 
 
-def _as_it_is(token: HeldToken) -> HeldToken:
-    """Return a token that could not be renewed, for as long as it lives."""
-    if token.is_usable(_now()):
+def _serves(token: HeldToken, refused: str | None) -> bool:
+    if refused is not None:
+        return token.access_token != refused and token.is_usable(_now())
+    return token.is_fresh(_now()) and not token.is_permanent
+
+
+def _as_it_is(token: HeldToken, refused: str | None) -> HeldToken:
+    """Return a token that could not be renewed, for as long as it lives and Shopify takes it."""
+    if token.is_usable(_now()) and token.access_token != refused:
         return token
     if not token.is_renewable:
-        raise Unauthorized("The store's token has expired, and Shopify gave none to renew it with.")
-    raise Unavailable("The store's token has expired, and another process has not renewed it yet.")
+        raise Unauthorized("The store's token has expired or is refused, and Shopify gave none to renew it with.")
+    raise Unavailable("The store's token is no longer good, and another process has not renewed it yet.")
+
+
+def _replaced(tenant_id: int, refused: str, lease: datetime) -> HeldToken:
+    """Renew a refused token under the lease, unless another process did between our look and our lease."""
+    token = live_token(tenant_id)
+    if token.access_token != refused:
+        _release(tenant_id, lease)
+        return token
+    renewed = _renewed(token, lease)
+    if renewed.access_token == refused:
+        raise Unavailable("Shopify refuses the store's token, and did not renew it now.")
+    return renewed
 
 
 def _lease(tenant_id: int, *, even_if_fresh: bool = False) -> datetime | None:
@@ -169,8 +207,7 @@ def _renewed(token: HeldToken, lease: datetime) -> HeldToken:
         _refused(token.tenant_id, lease, str(error))
         return live_token(token.tenant_id)
     except ShopifyError as error:
-        with directory() as session:
-            tenants.release_refresh(session, token.tenant_id, lease=lease)
+        _release(token.tenant_id, lease)
         log.warning("tokens.not_renewed", tenant_id=token.tenant_id, reason=str(error))
         if token.is_usable(_now()):
             return token
@@ -178,6 +215,11 @@ def _renewed(token: HeldToken, lease: datetime) -> HeldToken:
     with directory() as session:
         tenants.store_grant(session, token.tenant_id, grant=grant, lease=lease, vault=current().vault, now=_now())
     return live_token(token.tenant_id)
+
+
+def _release(tenant_id: int, lease: datetime) -> None:
+    with directory() as session:
+        tenants.release_refresh(session, tenant_id, lease=lease)
 
 
 def _asked(token: HeldToken) -> TokenGrant:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SUSPECTED_FOR = 60.0  # seconds; Shopify names no time
+
 
 class ShopifyError(Exception):
     """Shopify did not do what was asked.
@@ -14,9 +16,11 @@ class ShopifyError(Exception):
     Attributes:
         retryable: the same request may succeed later.
         retry_after: seconds Shopify asked to wait, if it said.
+        advice: what this kind of failure means and what to do, for people who read it on a page; may be empty.
     """
 
     retryable: bool = False
+    advice: str = ""
 
     def __init__(self, message: str, *, retryable: bool | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -27,17 +31,67 @@ class ShopifyError(Exception):
 class Unauthorized(ShopifyError):
     """401: the access token is unknown or has expired. Only another token helps."""
 
+    advice = (
+        "Shopify no longer takes the app's access to the store. "
+        "Open the app once in the store's Shopify admin, which renews it."
+    )
+
 
 class AccessDenied(ShopifyError):
     """403, or a query refused as a whole: the app may not do this in this store."""
+
+    advice = (
+        "The store does not let the app do this. "
+        "Open the app in the store's Shopify admin, grant the access it asks for, and start again."
+    )
+
+
+class NotApproved(AccessDenied):
+    """Protected customer data came as null, because Shopify has not approved the app for it.
+
+    Attributes:
+        fields: the names of what came null, such as ``customers``.
+    """
+
+    advice = (
+        "Whoever runs the app has to request this data in Shopify's Partner Dashboard, under API access requests, "
+        "Protected customer data access."
+    )
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(f"Shopify has not approved the app to read {', '.join(fields)}. {self.advice}")
+        self.fields = tuple(fields)
 
 
 class ShopFrozen(ShopifyError):
     """402: the store does not pay its plan; it may thaw, but not while a job waits."""
 
+    advice = (
+        "Shopify has frozen the store, usually because a bill is open. "
+        "Its owner has to pay in the Shopify admin, under Settings, Billing; then start again."
+    )
+
 
 class ShopLocked(ShopifyError):
-    """423: Shopify has locked the store."""
+    """423: Shopify has locked the store, after too many requests or because it looks broken into."""
+
+    advice = (
+        "Shopify has locked the store. Its owner has to ask Shopify's support to unlock it; then start again. "
+        "Nothing can be read before."
+    )
+
+
+class Suspected(ShopifyError):
+    """430: Shopify's security takes the request for an attack. Asking on makes it worse; it passes after a while."""
+
+    retryable = True
+    advice = (
+        "Shopify's security turned the request away. The app tries again by itself; "
+        "if this goes on, whoever runs the app has to ask Shopify's support about its address."
+    )
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=SUSPECTED_FOR if retry_after is None else retry_after)
 
 
 class NotAccepted(ShopifyError):
@@ -61,7 +115,7 @@ class AnswerLost(Unavailable):
 
 
 class QueryFailed(ShopifyError):
-    """GraphQL answered with errors.
+    """GraphQL answered with errors; retryable when all of them are Shopify's own trouble.
 
     Attributes:
         errors: the error objects, as Shopify sent them.
@@ -70,10 +124,14 @@ class QueryFailed(ShopifyError):
     """
 
     def __init__(self, errors: Sequence[dict[str, Any]], data: dict[str, Any] | None) -> None:
-        super().__init__("; ".join(str(error.get("message", error)) for error in errors))
+        codes = error_codes(errors)
+        super().__init__(
+            "; ".join(str(error.get("message", error)) for error in errors),
+            retryable=len(codes) == len(errors) and set(codes) == {"INTERNAL_SERVER_ERROR"},
+        )
         self.errors = tuple(errors)
         self.data = data
-        self.codes = frozenset(error_codes(errors))
+        self.codes = frozenset(codes)
 
 
 class BulkRefused(ShopifyError):
@@ -119,14 +177,15 @@ BY_STATUS: dict[int, type[ShopifyError]] = {
     408: Unavailable,
     423: ShopLocked,
     429: Throttled,
-    430: Throttled,
+    430: Suspected,
 }
 
 
 def for_status(status: int, *, detail: str = "", retry_after: float | None = None) -> ShopifyError:
     """Return the error that an HTTP status of 300 or more stands for (3xx is a misconfigured address)."""
     kind = BY_STATUS.get(status) or (Unavailable if status >= 500 else NotAccepted)  # noqa: PLR2004 - HTTP's classes
-    return kind(f"Shopify answered {status}{': ' if detail else ''}{detail}", retry_after=retry_after)
+    said = f"Shopify answered {status}{': ' if detail else ''}{detail}"
+    return kind(f"{kind.advice} ({said})" if kind.advice else said, retry_after=retry_after)
 
 
 def error_codes(errors: Sequence[dict[str, Any]]) -> list[str]:

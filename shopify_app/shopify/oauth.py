@@ -191,7 +191,8 @@ class _JsonSession:
     ) -> httpx.Response:
         _, _, body = auth.prepare("POST", url, dict(headers), urlencode(data))
         # Without this Accept, Shopify explains a refusal in HTML.
-        return self._http.post(url, json=dict(parse_qsl(body)), headers={"Accept": "application/json"})
+        asking = {"Accept": "application/json", "Content-Type": "application/json"}
+        return wire.post(self._http, url, msgspec.json.encode(dict(parse_qsl(body))), asking)
 
 
 def _accepted_exchange(response: httpx.Response) -> httpx.Response:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from typing import TYPE_CHECKING
 
 import httpx
+import msgspec
 
 from shopify_app.shopify.errors import ShopifyError, Unavailable, for_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Http = httpx.Client
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+LONGEST_ANSWER = 45.0  # seconds for all of an answer
 DETAIL_LENGTH = 200
 FIRST_ERROR_STATUS = 300  # Shopify's API never redirects; where it does, the address is wrong
 
@@ -26,6 +29,21 @@ def open_http() -> Http:
     """
     limits = httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=30.0)
     return httpx.Client(timeout=TIMEOUT, limits=limits, headers={"User-Agent": "Storelens"}, trust_env=False)
+
+
+def post(http: Http, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+    """Return the response to a POST, its body read; one that goes on for more than ``LONGEST_ANSWER`` is given up.
+
+    httpx limits the time between two bytes and not the whole, so an answer that trickles would hold a worker for ever.
+    """
+    ends_at = time.monotonic() + LONGEST_ANSWER
+    with http.stream("POST", url, content=content, headers=headers) as response:
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += chunk
+            if time.monotonic() >= ends_at:
+                raise httpx.ReadTimeout(f"the answer took more than {LONGEST_ANSWER:.0f} s", request=response.request)
+    return httpx.Response(response.status_code, headers=response.headers, content=bytes(body))
 
 
 @contextlib.contextmanager
@@ -62,7 +80,16 @@ def short_text(response: httpx.Response) -> str:
     """Return the beginning of a refusal's text; a page of HTML says nothing that a log needs."""
     if "html" in response.headers.get("Content-Type", ""):
         return "an HTML page"
-    return " ".join(response.text[:DETAIL_LENGTH].split())
+    return " ".join(_said(response)[:DETAIL_LENGTH].split())
+
+
+def _said(response: httpx.Response) -> str:
+    """Return what a refusal says to people: Shopify wraps one text in JSON."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        content = msgspec.json.decode(response.content)
+        if isinstance(content, dict) and isinstance(content.get("errors"), str):
+            return str(content["errors"])
+    return response.text
 
 
 def is_temporary(response: httpx.Response) -> bool:

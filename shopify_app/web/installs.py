@@ -41,7 +41,11 @@ def by_grant(store_url: str, grant: TokenGrant, now: datetime) -> int:
     """Record the store and its token in one transaction, then have its webhooks and history seen to."""
     runtime = current()
     client = AdminClient(
-        runtime.config.shop_origin(store_url), runtime.config.shopify_api_version, grant.access_token, runtime.http
+        runtime.config.shop_origin(store_url),
+        runtime.config.shopify_api_version,
+        grant.access_token,
+        runtime.http,
+        traffic=runtime.traffic,
     )
     facts = fetch_shop(client)
     with directory() as session:

@@ -8,9 +8,11 @@ from pathlib import Path
 import graphql
 import httpx
 import pytest
+import structlog
 
-from shopify_app.shopify import wire
+from shopify_app.shopify import client, wire
 from shopify_app.shopify.client import AdminClient
+from shopify_app.shopify.traffic import Traffic
 from tests.shopify.scripted import Scripted, scripted_server
 
 
@@ -22,9 +24,9 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def http() -> Iterator[wire.Http]:
-    with wire.open_http() as client:
-        client.timeout = httpx.Timeout(0.5)
-        yield client
+    with wire.open_http() as opened:
+        opened.timeout = httpx.Timeout(0.5)
+        yield opened
 
 
 @pytest.fixture
@@ -34,8 +36,18 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
+def logged(monkeypatch) -> list[structlog.typing.EventDict]:
+    """What the client logs, in order, whatever level and chain the process logs with."""
+    capture = structlog.testing.LogCapture()
+    monkeypatch.setattr(client, "log", structlog.wrap_logger(None, processors=[capture]))
+    return capture.entries
+
+
+@pytest.fixture
 def admin(server: Scripted, http: wire.Http, waits: list[float]) -> AdminClient:
-    return AdminClient(server.url, "2026-10", "shpat_0123", http, pause=waits.append)
+    """A client for which no time passes but what it waits."""
+    traffic = Traffic(clock=lambda: sum(waits))
+    return AdminClient(server.url, "2026-10", "shpat_0123", http, pause=waits.append, traffic=traffic)
 
 
 @pytest.fixture(scope="session")

@@ -27,13 +27,18 @@ class Asked:
 
 @dataclass
 class Reply:
-    """What to answer. ``cut_after`` closes the connection after so many bytes of the body; ``delay`` is in seconds."""
+    """What to answer.
+
+    ``cut_after`` closes the connection after so many bytes of the body; ``delay`` is in seconds, ``trickle`` in
+    seconds between two bytes.
+    """
 
     body: bytes | str | dict[str, Any] = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut_after: int | None = None
+    trickle: float = 0.0
 
     @property
     def content(self) -> bytes:
@@ -84,9 +89,14 @@ def scripted_server() -> Iterator[Scripted]:
         thread.join()
 
 
+def _pieces(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[at : at + size] for at in range(0, len(content), size or 1))
+
+
 def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a body does not wait for its headers to be acknowledged
 
         def do_POST(self) -> None:
             self._respond()
@@ -110,7 +120,10 @@ def _handler(script: Scripted) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content if reply.cut_after is None else content[: reply.cut_after])
+            content = content if reply.cut_after is None else content[: reply.cut_after]
+            for piece in _pieces(content, 1 if reply.trickle else len(content)):
+                self.wfile.write(piece)
+                time.sleep(reply.trickle)
             if reply.cut_after is not None:
                 self.close_connection = True
 

@@ -99,6 +99,26 @@ def test_expired_address_says_so_and_is_final(server, http, status):
     assert len(server.asked) == 1
 
 
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(server, http, monkeypatch):
+    monkeypatch.setattr(bulk, "LONGEST_LINE", 100_000)
+    server.otherwise = lambda asked: ranged(asked, FILE + b"x" * 300_000)
+
+    with pytest.raises(bulk.LineTooLong, match=f"The line at byte {len(FILE)} of") as caught:
+        read(http, f"{server.url}/bulk/1.jsonl")
+
+    assert not caught.value.retryable
+    assert caught.value.advice
+
+
+def test_a_long_line_comes_whole_whatever_pieces_it_comes_in(server, http):
+    long = b'{"a":"' + b"x" * 1_000_000 + b'"}'
+    server.otherwise = lambda asked: ranged(asked, long + b"\n" + long)
+
+    found = read(http, f"{server.url}/x")
+
+    assert found == [(long, len(long) + 1), (long, 2 * len(long) + 1)]
+
+
 def test_download_without_progress_is_given_up(server, http):
     server.otherwise = lambda _asked: Reply(status=503)
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
 
 import pytest
 from graphql import (
@@ -18,11 +19,16 @@ from graphql import (
     visit,
 )
 
+from shopify_app.shopify import bulk, exports
 from shopify_app.shopify.details import order_details
 from shopify_app.shopify.differences import QUERIES
 from shopify_app.shopify.exports import DETAIL_QUERIES, EXPORTS
 
-DOCUMENTS = {**EXPORTS, **DETAIL_QUERIES, **QUERIES}
+SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+WINDOWS = {f"{resource} of a time": exports.document(resource, SINCE, UNTIL) for resource in EXPORTS}
+OLDEST = {f"the oldest of {resource}": exports.oldest(resource) for resource in EXPORTS}
+BULK = {"run": bulk.RUN, "status": bulk.STATUS, "cancel": bulk.CANCEL, "started": bulk.STARTED}
+DOCUMENTS = {**EXPORTS, **WINDOWS, **OLDEST, **BULK, **DETAIL_QUERIES, **QUERIES}
 MOST_CONNECTIONS = 5
 DEEPEST_CONNECTION = 2
 
@@ -81,12 +87,12 @@ def test_a_document_is_valid_against_shopifys_schema(schema, name):
     assert validate(schema, parse(DOCUMENTS[name])) == []
 
 
-@pytest.mark.parametrize("resource", EXPORTS)
+@pytest.mark.parametrize("resource", [*EXPORTS, *WINDOWS])
 def test_an_export_obeys_the_restrictions_of_bulk_queries(schema, resource):
     types = TypeInfo(schema)
     rules = _BulkRules(types)
 
-    visit(parse(EXPORTS[resource]), TypeInfoVisitor(types, rules))
+    visit(parse(DOCUMENTS[resource]), TypeInfoVisitor(types, rules))
 
     assert rules.faults == []
     assert 1 <= len(rules.connections) <= MOST_CONNECTIONS
