@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from flask import Flask
@@ -30,6 +29,8 @@ from supervisor.ports import free_port
 from supervisor.postgres import PostgresServer, embedded_postgres
 from supervisor.redis import RedisServer, embedded_redis
 from supervisor.settings import DemoOptions
+from tests.emptying import Emptying
+from tests.sharing import made_once  # noqa: F401 - a fixture, which pytest finds by this name
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER = "storelens_owner"
@@ -43,27 +44,6 @@ SETTINGS = {
     "SHOPIFY_API_SECRET": "client-secret-of-the-tests",
 }
 NEVER_INHERITED = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SHOPIFY_SCOPES", "SHOPIFY_API_VERSION")
-
-# Emptying the few tables a test wrote to takes a tenth of the time of a new copy of the template.
-EMPTY = """
-DO $$
-DECLARE
-    name text;
-    filled text[] := '{}';
-    found boolean;
-BEGIN
-    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid();
-    FOR name IN SELECT format('%I', tablename) FROM pg_tables
-                WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
-        EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO found;
-        IF found THEN filled := filled || name; END IF;
-    END LOOP;
-    IF filled <> '{}' THEN EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' CASCADE'; END IF;
-    PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
-    FROM pg_sequences WHERE last_value IS NOT NULL;
-END $$
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +60,13 @@ def missing(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all stories over the whole demo: to start it costs as much as any of them."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")
@@ -205,12 +192,19 @@ def shared_database(postgres: PostgresServer, template: str, worker_id: str) -> 
     postgres.drop_database(made.name)
 
 
-@pytest.fixture
-def database(postgres: PostgresServer, shared_database: Database) -> Database:
-    """A migrated, empty database. A test that changes its schema or rights asks for `own_database` instead."""
+@pytest.fixture(scope="session")
+def empty(postgres: PostgresServer, shared_database: Database) -> Iterator[Emptying]:
+    """Empties the database of all tests."""
     url = make_url(postgres.url).set(database=shared_database.name).render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(EMPTY)
+    made = Emptying(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(shared_database: Database, empty: Emptying) -> Database:
+    """A migrated, empty database. A test that changes its schema or rights asks for `own_database` instead."""
+    empty()
     return shared_database
 
 

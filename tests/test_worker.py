@@ -62,7 +62,7 @@ def queues(redis_url):
     made.redis.close()
 
 
-def eventually(condition, seconds=20.0):
+def eventually(condition, seconds=60.0):
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
         if condition():
@@ -83,7 +83,7 @@ def jobs(connection, name):
 def test_a_missing_setting_stops_the_start_with_one_sentence(process, module):
     started = process(module, REDIS_URL="")
 
-    said, _ = started.communicate(timeout=20)
+    said, _ = started.communicate(timeout=60)
 
     assert started.returncode == 2
     assert said == "REDIS_URL is not set; every setting is described in docs/settings.md.\n"
@@ -96,7 +96,7 @@ def test_a_process_that_is_asked_to_stop_stops(process, connection, module):
 
     started.send_signal(signal.SIGTERM)
 
-    assert started.wait(10) == 0
+    assert started.wait(30) == 0
 
 
 def test_a_worker_finishes_the_job_at_hand_before_it_stops(process, connection):
@@ -108,7 +108,7 @@ def test_a_worker_finishes_the_job_at_hand_before_it_stops(process, connection):
 
     started.send_signal(signal.SIGTERM)
 
-    assert started.wait(10) == 0
+    assert started.wait(30) == 0
     assert job.get_status() == "finished"
 
 
@@ -132,12 +132,12 @@ def test_a_worker_goes_on_when_redis_comes_back(process, redis_server, connectio
     redis_server.stop()
     time.sleep(1.5)
     redis_server.start()
-    eventually(is_ready(connection), 30)
+    eventually(is_ready(connection))
     job = Queue("default", connection=connection, serializer=JSONSerializer, job_class=JsonJob).enqueue_call(
         "time.sleep", args=(0,), result_ttl=60
     )
 
-    eventually(lambda: job.get_status() == "finished", 30)
+    eventually(lambda: job.get_status() == "finished")
     assert started.poll() is None
 
 

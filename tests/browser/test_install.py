@@ -52,14 +52,14 @@ def install(stack: Demo, page: Page, link: str) -> None:
     expect(page.frame_locator("iframe").get_by_role("heading", name="Overview").first).to_be_visible()
 
 
-def uninstall(stack: Demo, page: Page) -> None:
+def uninstall(stack: Demo, page: Page, shop: str = BIRCH) -> None:
     """Remove the app from the store, and wait until the app has heard of it."""
-    page.goto(f"{devstore_url(stack)}/store/{STORE}")
+    page.goto(f"{devstore_url(stack)}/store/{shop.partition('.')[0]}")
     page.get_by_role("button", name="Uninstall").click()
     expect(page.get_by_role("link", name="Install Storelens from a link")).to_be_visible()
 
     def left() -> bool:
-        found = tenant(stack, BIRCH)
+        found = tenant(stack, shop)
         return found is not None and found["uninstalled_at"] is not None
 
     wait_until("the uninstall", left)

@@ -7,7 +7,7 @@ from devstore import actions
 from devstore.actions import ActionRefused
 from devstore.model import Checkout
 from devstore.state import Store
-from tests.flows.convergence import World
+from tests.flows.convergence_world import World
 
 Thing = TypeVar("Thing")
 TAGS = ("vip", "late", "wholesale", "gift")

@@ -1,20 +1,23 @@
 """The hands of the made-up clock, of death, and of haste."""
 
-from collections.abc import Iterator
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 
 import pytest
-from sqlalchemy import event
+from psycopg.pq.abc import PGconn
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import PendingRollbackError
 
 from devstore.graphql import endpoint
+from shopify_app import jobs
+from shopify_app import statements as prepared
 from shopify_app.database import CLOCK_BIND, db
-from shopify_app.jobs import abandonment, details, inbox, reconcile, repairs, rollups, schedule, tokens
 
 BEGINS = datetime(2027, 3, 10, 4, 30, tzinfo=UTC)  # later than the database's own clock, which dates arrivals
-TIMED = (abandonment, details, inbox, reconcile, repairs, rollups, schedule, tokens)
 
 
 class Killed(BaseException):
@@ -41,8 +44,10 @@ class MadeUpTime(datetime, metaclass=_Instants):
 def made_up_time() -> Iterator[None]:
     """Let the app's jobs tell the time by the steps."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in TIMED:
-            patch.setattr(module, "datetime", MadeUpTime)
+        for found in pkgutil.iter_modules(jobs.__path__, f"{jobs.__name__}."):
+            module = importlib.import_module(found.name)
+            if getattr(module, "datetime", None) is datetime:
+                patch.setattr(module, "datetime", MadeUpTime)
         yield
 
 
@@ -57,7 +62,11 @@ def read_once() -> Iterator[None]:
 
 @contextmanager
 def dying(statements: int) -> Iterator[list[None]]:
-    """Let nothing reach PostgreSQL after so many statements; yields a list that is empty unless it came to that."""
+    """Let nothing reach PostgreSQL after so many statements; yields a list that is empty unless it came to that.
+
+    Raises:
+        AssertionError: it came to that, and the worker went on as if it had not.
+    """
     died: list[None] = []
     asked = 0
 
@@ -68,13 +77,34 @@ def dying(statements: int) -> Iterator[list[None]]:
             died.append(None)
             raise Killed
 
+    with _asked_before_each_statement(count):
+        try:
+            yield died
+        except Killed:
+            return
+        except PendingRollbackError:  # from what would have tidied up
+            if not died:
+                raise
+            return
+    assert not died, "the worker outlived its death"
+
+
+@contextmanager
+def _asked_before_each_statement(ask: Callable[..., None]) -> Iterator[None]:
+    """Call ``ask`` before every statement: SQLAlchemy's, and those that go to the connection below it."""
     engines = (db.engine, db.engines[CLOCK_BIND])
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", count)
-    try:
-        yield died
-    except (Killed, PendingRollbackError):  # the latter from what would have tidied up
-        pass
-    finally:
+    below = prepared.line_of
+
+    def asked(connection: Connection) -> PGconn:
+        ask()
+        return below(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepared, "line_of", asked)
         for engine in engines:
-            event.remove(engine, "before_cursor_execute", count)
+            event.listen(engine, "before_cursor_execute", ask)
+        try:
+            yield
+        finally:
+            for engine in engines:
+                event.remove(engine, "before_cursor_execute", ask)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from devstore.faults import NO_FAULTS, Faults
 from shopify_app.shopify.topics import TOPICS
-from tests.flows.convergence import MOST_DEATHS, World
+from tests.flows.convergence_world import MOST_DEATHS, World
 
 VERSIONS = ("2024-10", "2025-01", "2026-01", "2026-04", "2026-10")
 

@@ -7,9 +7,11 @@ from shopify_app import rollups
 from shopify_app.database import tenant_work
 from shopify_app.models import Tenant
 from tests.flows import convergence_states as states
-from tests.flows.convergence import A_BIT, WAITS, Deck, Step, World
+from tests.flows.convergence import WAITS, Deck, Step
 from tests.flows.convergence_actions import MERCHANT, act
+from tests.flows.convergence_baskets import baskets, held_baskets
 from tests.flows.convergence_network import NETWORK
+from tests.flows.convergence_world import A_BIT, World
 
 ORIGIN = "http://127.0.0.1:1/stores/{shop}"  # where nobody listens: devstore is reached in the process
 FOUND = 40  # differences shown
@@ -55,7 +57,7 @@ def compare(world: World, untold: states.Untold) -> list[str]:
             *states.differences(states.orders(store, untold), states.held_orders(session, untold)),
             *states.differences(states.sums(store), states.held_sums(session)),
             *states.differences(
-                states.baskets(store, world.carts_begun, untold, now=world.now), states.held_baskets(session, untold)
+                baskets(store, world.carts_begun, untold, now=world.now), held_baskets(session, untold)
             ),
         ]
         kept = states.day_totals(session)

@@ -5,7 +5,6 @@ Some things nobody can hold, for nobody tells them. Each is named in :class:`Unt
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from devstore import totals
-from devstore.model import Cart, Checkout, Customer, Order, Product
+from devstore.model import Customer, Order, Product
 from devstore.payloads import purchasing_summary_body
 from devstore.reports_ledger import Entry, booked, entries
 from devstore.state import Store
 
 Rows = dict[Any, dict[str, Any]]
-CUT_OFF = timedelta(minutes=60)
 
 
 @dataclass(frozen=True)
@@ -232,39 +230,6 @@ def day_totals(session: Session) -> Rows:
     return _rows(session, "SELECT * FROM day_totals", key="day_on")
 
 
-def baskets(store: Store, begun: set[str], untold: Untold, *, now: datetime) -> Rows:
-    """Return the state of the store's carts and checkouts, by token, as orders and time have left it.
-
-    ``begun`` are the tokens of all carts there ever were: the store forgets one whose checkout is completed.
-    """
-    open_carts = {token: _cart_state(store, cart, now) for token, cart in store.carts.items()}
-    ordered = dict.fromkeys(begun.difference(store.carts), "completed")
-    checkouts = {token: _checkout_state(store, one, now) for token, one in store.checkouts.items()}
-    found = {**open_carts, **ordered, **checkouts}
-    return {token: {"status": status} for token, status in found.items() if token not in untold.baskets}
-
-
-def _cart_state(store: Store, cart: Cart, now: datetime) -> str:
-    if any(order.cart_token == cart.token for order in store.orders.values()):
-        return "completed"
-    if any(checkout.cart_token == cart.token for checkout in store.checkouts.values()):
-        return "checked_out"
-    return "abandoned" if cart.lines and cart.updated_at + CUT_OFF <= now else "active"
-
-
-def _checkout_state(store: Store, checkout: Checkout, now: datetime) -> str:
-    ordered = any(order.checkout_token == checkout.token for order in store.orders.values())
-    if ordered or checkout.completed_at:
-        return "completed"
-    return "abandoned" if checkout.updated_at + CUT_OFF <= now else "open"
-
-
-def held_baskets(session: Session, untold: Untold) -> Rows:
-    """Return the carts and checkouts that are held, in the words of :func:`baskets`."""
-    rows = session.execute(text(_BASKETS))
-    return {token: {"status": status} for token, status in rows if token not in untold.baskets}
-
-
 def differences(theirs: Rows, mine: Rows) -> list[str]:
     """Return a sentence for each thing that is not held as the store has it."""
     missing = [f"{key} is not held" for key in theirs.keys() - mine.keys()]
@@ -301,8 +266,4 @@ _EDITS = """
     SELECT edit.order_shopify_id, edit.happened_at, line.order_line_shopify_id, line.delta
     FROM order_edits AS edit JOIN order_edit_lines AS line ON line.edit_shopify_id = edit.shopify_id
     ORDER BY edit.happened_at, line.order_line_shopify_id
-"""
-_BASKETS = """
-    SELECT shopify_id, status FROM carts WHERE deleted_at IS NULL
-    UNION ALL SELECT token, status FROM checkouts WHERE deleted_at IS NULL
 """

@@ -28,7 +28,8 @@ class ScriptedShopify:
 
     `files` maps a root field (customers, products, orders, abandonedCheckouts) to the lines of its result. `statuses`
     are answered before an operation is COMPLETED. `refusals` are (status, body) pairs answered before anything else.
-    `pause` seconds pass between the chunks of a file. `counts` overrules the number of objects a root field has.
+    `pause` seconds pass between the chunks of a file. `counts` overrules the number of objects a root field's operation
+    has, and `counted` that of its root objects in the store.
     """
 
     def __init__(self):
@@ -41,10 +42,24 @@ class ScriptedShopify:
         self.runs = []
         self.ranges = []
         self.detailed = []
+        self.cancelled = []
+        self.underway = []
+        self.documents = []
+        self.listed = {}
+        self.counted = {}
+        self.replies = {
+            "query Approval": lambda *_: {},
+            "query Counted": self.count,
+            "query Listed": self.list,
+            "query Oldest": lambda *_: {"oldest": {"nodes": [{"at": "2026-01-01T00:00:00Z"}]}},
+            "query BulkOperationsOf": lambda *_: {"bulkOperations": {"nodes": self.underway}},
+            "mutation CancelBulkOperation": self.cancel,
+        }
         scripted = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a body does not wait for its headers to be acknowledged
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -80,9 +95,25 @@ class ScriptedShopify:
         if "OrderDetails" in query:
             self.detailed += variables["ids"]
             return 200, {"data": {"nodes": [self.details.get(gid) for gid in variables["ids"]]}}
+        if scripted := next((reply for name, reply in self.replies.items() if name in query), None):
+            return 200, {"data": scripted(query, variables)}
         return 400, {"errors": f"not scripted: {query}"}
 
+    def count(self, query, _variables):
+        field = re.search(r"(\w+)Count", query).group(1)
+        roots = [line for line in self.files.get(field, []) if "__parentId" not in line]
+        return {f"{field}Count": {"count": self.counted.get(field, len(roots))}}
+
+    def list(self, query, _variables):
+        field = re.search(r"\{\s*(\w+)\(", query).group(1)
+        return {field: {"nodes": self.listed.get(field, [])}}
+
+    def cancel(self, _query, variables):
+        self.cancelled.append(variables["id"])
+        return {"bulkOperationCancel": {"bulkOperation": None, "userErrors": []}}
+
     def run(self, document):
+        self.documents.append(document)
         self.runs.append(re.search(r"\w+", document).group())
         gid = f"gid://shopify/BulkOperation/{len(self.runs)}"
         return {"bulkOperation": {"id": gid, "status": "CREATED"}, "userErrors": []}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text, update
 
+from devstore import tokens
 from shopify_app import claims, reconcile
 from shopify_app.database import directory, operations, tenant_work
 from shopify_app.jobs import reconcile as module
@@ -13,7 +14,7 @@ from shopify_app.jobs.reconcile import check, check_all
 from shopify_app.models import Backfill, Claim, DriftSummary, OfflineToken, Tenant
 from shopify_app.runtime import current
 from shopify_app.shopify import differences
-from shopify_app.shopify.errors import AccessDenied, Throttled, Unauthorized, Unavailable
+from shopify_app.shopify.errors import AccessDenied, Throttled, Unavailable
 from tests.reconcile.conftest import work
 
 
@@ -190,9 +191,10 @@ def test_a_refusal_ends_the_check_and_says_why(shop, broken):
         assert session.scalars(select(DriftSummary.state)).all() == ["failed"]
 
 
-def test_a_token_that_is_no_longer_taken_is_disowned(shop, broken):
+def test_a_token_that_is_no_longer_taken_is_disowned(shop, devstore):
     number = shop.start("products")["products"]
-    broken(Unauthorized("Shopify answered 401"))
+    with devstore.app.app_context():
+        tokens.revoke_all(shop.store)
 
     check(tenant_id=shop.tenant_id, reconciliation_id=number)
 
