@@ -60,6 +60,7 @@ class Stand:
     form: Path
     held: contextlib.ExitStack
     numbers: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     def app_database(self, name: str, *, stores: int = 1) -> None:
         """Make a database with the app's schema and that many installed stores."""
@@ -86,7 +87,7 @@ class Stand:
         address = self.postgres.url_of(database, LOGIN)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         urls = {"DATABASE_URL": address, "DATABASE_OWNER_URL": owner_url or address, "REDIS_URL": self.redis.url}
-        return {**os.environ, **SETTINGS, **urls, "PATH": path}
+        return {**os.environ, **SETTINGS, **self.settings, **urls, "PATH": path}
 
     def web(self, database: str, command: str | None = None) -> int:
         """Start the Procfile's web process, or another one, on a database; return its port once it answers."""
@@ -99,6 +100,14 @@ class Stand:
             "DSN": make_url(self.postgres.url).set(database=database).render_as_string(hide_password=False)
         }
         return self._listening(f"bare-{database}", bare, environ, ROOT / "bench")
+
+    def storage(self, files: Path) -> int:
+        """Serve exports from a directory, and have the app take the server for Shopify; return its port."""
+        port = self._listening(
+            "storage", f"{sys.executable} {ROOT}/bench/storage.py {files} $PORT", {**os.environ}, ROOT
+        )
+        self.settings["SHOPIFY_SHOP_ORIGIN"] = f"http://{LOOPBACK}:{port}/stores/{{shop}}"
+        return port
 
     @contextlib.contextmanager
     def running(self, name: str, database: str) -> Iterator[Process]:

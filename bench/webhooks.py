@@ -9,19 +9,19 @@ turn's.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import load, orders
+from bench.bars import Bars
 from bench.stand import stand
 
 if TYPE_CHECKING:
@@ -72,25 +72,6 @@ FULL = Sizes(2_000_000, 15, 2.0, ((1, 30_000), (50, 30_000), (1_000, 30_000)), 6
 QUICK = Sizes(100_000, 5, 1.0, ((1, 5_000), (50, 5_000), (1_000, 5_000)), 10.0)
 TENANT_BARS = {1: 3_000.0, 1_000: 1_500.0}  # applied a second
 ACCEPT_SHARE, ACCEPT_P99, FULL_SHARE, SUSTAINED = 0.85, 1.3, 0.9, 1_000.0
-
-
-@dataclass
-class Bars:
-    """What is held to a figure."""
-
-    made: list[dict[str, Any]] = field(default_factory=list)
-
-    def least(self, name: str, value: float, target: float) -> None:
-        """Add one that has to reach its target."""
-        self._add(name, value, target, holds=value >= target)
-
-    def most(self, name: str, value: float, target: float) -> None:
-        """Add one that may not exceed its target."""
-        self._add(name, value, target, holds=value <= target)
-
-    def _add(self, name: str, value: float, target: float, *, holds: bool) -> None:
-        self.made.append({"name": name, "value": round(value, 3), "target": target, "holds": holds})
-        print(f"    {'ok' if holds else 'NO'}  {name}: {value:.3g} (bar {target:g})", flush=True)
 
 
 # ── accept ──
@@ -265,9 +246,7 @@ def main() -> int:
             directory.chmod(0o755)  # PostgreSQL runs as another user where this runs as root
             with stand(directory) as here:
                 part(here, QUICK if arguments.quick else FULL, bars, arguments.command)
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"bars": bars.made}, indent=2) + "\n")
-    return 0 if all(bar["holds"] for bar in bars.made) else 1
+    return bars.end(arguments.json)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from shopify_app.database import clause
 from shopify_app.ingest import abandonment
 from shopify_app.ingest.abandonment import Sighting
 from shopify_app.ingest.freshness import Version
-from shopify_app.ingest.staging import Row, Target, json, numbers
+from shopify_app.ingest.staging import Row, Target
+from shopify_app.ingest.texts import json, numbers
 from shopify_app.shopify import bulk_lines, payloads
 from shopify_app.shopify.scalars import Amount, added, number_of, optional_number, present
 from shopify_app.statements import run
@@ -254,13 +255,19 @@ _ADD_LINES = """
                '[]') || incoming.lines
     FROM (SELECT id, CAST(lines AS jsonb) AS lines
           FROM unnest(CAST(:ids AS bigint[]), CAST(:lines AS text[])) AS told (id, lines)) AS incoming
-    WHERE held.tenant_id = :tenant AND held.shopify_id = incoming.id AND held.backfill_id = :backfill
+    WHERE held.tenant_id = :tenant AND held.shopify_id = incoming.id
+      AND held.backfill_id BETWEEN 1 AND :backfill
     RETURNING 1
 """
+# Looked up order by order: while a history is loaded PostgreSQL takes these tables for empty, and joins accordingly.
 _TOKENS_OF_ORDERS = """
     SELECT carts.shopify_id, checkouts.token FROM orders AS o
-    LEFT JOIN carts ON carts.tenant_id = :tenant AND carts.shopify_id = o.cart_token
-    LEFT JOIN checkouts ON checkouts.tenant_id = :tenant AND checkouts.token = o.checkout_token
+    LEFT JOIN LATERAL (
+        SELECT shopify_id FROM carts WHERE tenant_id = :tenant AND shopify_id = o.cart_token OFFSET 0
+    ) AS carts ON true
+    LEFT JOIN LATERAL (
+        SELECT token FROM checkouts WHERE tenant_id = :tenant AND token = o.checkout_token OFFSET 0
+    ) AS checkouts ON true
     WHERE o.tenant_id = :tenant AND o.shopify_id = ANY (CAST(:orders AS bigint[]))
       AND (carts.shopify_id IS NOT NULL OR checkouts.token IS NOT NULL)
 """

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from shopify_app.ingest.staging import numbers
+from shopify_app.ingest.texts import numbers
 from shopify_app.statements import column
 
 

@@ -6,7 +6,7 @@ Versions are ranked by four things, the first that differs deciding:
 2. the source: at the same ``updated_at`` a webhook ranks before nothing and over a bulk line, which is a snapshot
    that may have been taken before the webhook's event in the same second;
 3. ``triggered_at``, the time of the webhook's event;
-4. the backfill's number: a later backfill writes again what an earlier one wrote.
+4. the backfill's number: what a later backfill says is newer. Where it says the same the row is left as it is.
 
 Only a strictly higher rank is newer, so the same delivery or line twice changes nothing, and every order of arrival
 ends in the same state. A deletion ranks over everything, and nothing is newer than a deletion: Shopify never uses an

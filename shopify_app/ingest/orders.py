@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from shopify_app.ingest.customers import lowered
 from shopify_app.ingest.freshness import Version
-from shopify_app.ingest.staging import Row, Target, array, copy_text, merge_children, numbers, stage_text
+from shopify_app.ingest.staging import Row, Target, merge_children, put_off_merge, stage_text
+from shopify_app.ingest.texts import array, copy_text, numbers
 from shopify_app.shopify import bulk_lines, payloads_orders
 from shopify_app.shopify.payloads import Address, MaybeAddress, MoneyBag, tag_list
 from shopify_app.shopify.scalars import Amount, added, number_of, optional_number, present
@@ -90,7 +91,6 @@ def bulk_row(line: bulk_lines.Order, version: Version) -> Row:
     """Return a row of ``FROM_BULK``."""
     address = line.shipping_address or line.billing_address
     presentment = line.total_price_set.presentment_money if line.total_price_set else None
-    fulfillment = line.display_fulfillment_status
     return (
         number_of(line.id),
         line.created_at,
@@ -98,7 +98,7 @@ def bulk_row(line: bulk_lines.Order, version: Version) -> Row:
         line.name,
         _status(line.cancelled_at, line.closed_at),
         lowered(line.display_financial_status),
-        _FULFILLMENT.get(fulfillment, lowered(fulfillment)) if fulfillment else None,
+        _FULFILLMENT.get(line.display_fulfillment_status or "", lowered(line.display_fulfillment_status)),
         optional_number(line.customer.id if line.customer else None),
         line.email,
         line.phone,
@@ -173,8 +173,8 @@ def bulk_line_row(line: bulk_lines.Line) -> Row:
         line.quantity or 0,
         line.current_quantity,
         bulk_lines.shop_amount(line.original_unit_price_set) or 0,
-        added(bulk_lines.shop_amount(share.allocated_amount_set) for share in line.discount_allocations or ()),
-        added(bulk_lines.shop_amount(tax.price_set) for tax in line.tax_lines or ()),
+        added([bulk_lines.shop_amount(share.allocated_amount_set) for share in line.discount_allocations or ()]),
+        added([bulk_lines.shop_amount(tax.price_set) for tax in line.tax_lines or ()]),
         bool(line.is_gift_card),
     )
 
@@ -219,9 +219,14 @@ class Written:
 def apply_lines(
     session: Session, tenant_id: int, bodies: Newest, texts: OrderTexts, now: datetime, *, new: set[int]
 ) -> tuple[int, set[int]]:
-    """Let these be all lines and shipping charges of these orders; returns the rows and the orders that changed."""
+    """Let these be all lines and shipping charges of these orders; returns the rows and the orders that changed.
+
+    Of orders that are all new nothing needs to be asked.
+    """
     written, changed = 0, set[int]()
     held = [body for number, (_, body) in bodies.items() if number not in new]
+    if not held:
+        return _write_first_lines(session, tenant_id, texts, now), set(bodies)
     for target, rows, rows_of in (
         (LINES, texts.lines, line_rows),
         (SHIPPING_LINES, texts.shipping_lines, shipping_rows),
@@ -234,6 +239,14 @@ def apply_lines(
         written += len(dropped) + len(parents)
         changed.update(dropped, parents)
     return written, changed
+
+
+def _write_first_lines(session: Session, tenant_id: int, texts: OrderTexts, now: datetime) -> int:
+    for target, rows in ((LINES, texts.lines), (SHIPPING_LINES, texts.shipping_lines)):
+        if rows:
+            stage_text(session, target, rows)
+            put_off_merge(session, tenant_id, target, now)
+    return texts.lines.count("\n") + texts.shipping_lines.count("\n")
 
 
 def _drop_others(

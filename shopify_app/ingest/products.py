@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from shopify_app.database import clause
 from shopify_app.ingest.customers import lowered
 from shopify_app.ingest.freshness import Version
-from shopify_app.ingest.staging import Row, Target, accepted, array, merge, put, stage
+from shopify_app.ingest.staging import Row, Target, accepted, merge, put, stage
+from shopify_app.ingest.texts import array
 from shopify_app.shopify import bulk_lines, payloads
 from shopify_app.shopify.payloads import tag_list
 from shopify_app.shopify.scalars import number_of, present

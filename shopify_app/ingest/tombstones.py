@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -51,9 +51,19 @@ def put(session: Session, tenant_id: int, key: bytes, of: Iterable[Mark], now: d
         session.execute(insert(Tombstone).values(rows).on_conflict_do_nothing())
 
 
+def exist(session: Session, tenant_id: int) -> bool:
+    """Whether anybody of the tenant's was erased."""
+    return bool(run(session, _ANY, {"tenant": tenant_id}))
+
+
+def count(session: Session, tenant_id: int) -> int:
+    """Return how many tombstones a tenant has: at least one for each customer who was erased."""
+    return session.scalar(select(func.count()).where(Tombstone.tenant_id == tenant_id)) or 0
+
+
 def find(session: Session, tenant_id: int, key: bytes, among: Iterable[Mark]) -> Erased:
     """Return those of the marks that a tombstone holds; costs one look where the tenant has none."""
-    if not run(session, _ANY, {"tenant": tenant_id}):
+    if not exist(session, tenant_id):
         return Erased(frozenset())
     by_digest = {_digest(key, tenant_id, mark): mark for mark in among}
     statement = select(Tombstone.digest).where(Tombstone.tenant_id == tenant_id, Tombstone.digest.in_(by_digest))

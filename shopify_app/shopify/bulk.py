@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import httpx
+import msgspec
 import structlog
 
-from shopify_app.shopify import wire
-from shopify_app.shopify.errors import BulkFileExpired, BulkRefused, Unavailable
+from shopify_app.shopify import exports, wire
+from shopify_app.shopify.errors import BulkFileExpired, BulkRefused, ShopifyError, Unavailable
+from shopify_app.shopify.scalars import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    import httpx
 
     from shopify_app.shopify.client import AdminClient
 
@@ -45,11 +47,29 @@ mutation CancelBulkOperation($id: ID!) {
 }
 """
 
-FRUITLESS_ATTEMPTS = 4  # reconnections in a row that brought no further line
+STARTED = """
+query BulkOperationsOf($query: String!) {
+  bulkOperations(first: 20, query: $query) { nodes { id status query } }
+}
+"""
+
+FRUITLESS_ATTEMPTS = 3  # connections in a row that brought no further line
+# A download that has stopped holds a worker for so many seconds, that many times.
+DOWNLOAD_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+LONGEST_LINE = 10 * 2**20  # bytes, far more than any object has; without an end a file would fill the memory
 OK, PARTIAL, NOT_SATISFIABLE = 200, 206, 416
 GONE = frozenset({400, 403, 404, 410})  # how a storage host refuses an address whose signature has expired
 
 log = structlog.get_logger(__name__)
+
+
+class LineTooLong(ShopifyError):
+    """A result file has a line longer than ``LONGEST_LINE``."""
+
+    advice = "No object of Shopify's is that large: tell whoever runs Storelens."
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"The line at byte {offset} of Shopify's export is longer than {LONGEST_LINE // 2**20} MB.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +99,22 @@ def run(client: AdminClient, document: str) -> str:
     payload = client.execute(RUN, {"query": document})["bulkOperationRunQuery"]
     _raise_user_errors(payload)
     return str(payload["bulkOperation"]["id"])
+
+
+def started(client: AdminClient, document: str, since: datetime) -> str | None:
+    """Return the id of an operation of ``document`` that was started since then and is under way, or None.
+
+    A mutation whose answer was lost may have started one.
+    """
+    nodes = client.execute(STARTED, {"query": f"created_at:>='{instant(since)}'"})["bulkOperations"]["nodes"]
+    mine = (node for node in nodes if node["query"] == document and node["status"] in {"CREATED", "RUNNING"})
+    return next((str(node["id"]) for node in mine), None)
+
+
+def oldest(client: AdminClient, resource: str) -> datetime | None:
+    """Return when the first of a resource's objects was last changed, or, of checkouts, made; None without any."""
+    nodes = client.execute(exports.oldest(resource))["oldest"]["nodes"]
+    return msgspec.convert(nodes[0]["at"], datetime) if nodes else None
 
 
 def status(client: AdminClient, operation_id: str) -> Operation:
@@ -120,6 +156,7 @@ def lines(
 
     Raises:
         BulkFileExpired: the address is no longer good.
+        LineTooLong: the file has a line that would not be held.
         Unavailable: the download broke several times in a row without progress.
     """
     fruitless = 0
@@ -142,7 +179,7 @@ def lines(
 def _download(http: wire.Http, url: str, offset: int) -> Iterator[tuple[bytes, int]]:
     """Yield lines of one connection. Without compression, so that the file's bytes are the bytes counted."""
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={offset}-"}
-    with wire.translated(), http.stream("GET", url, headers=headers) as response:
+    with wire.translated(), http.stream("GET", url, headers=headers, timeout=DOWNLOAD_TIMEOUT) as response:
         if response.status_code == NOT_SATISFIABLE:
             return  # nothing lies behind the offset: all of the file has been read
         surplus = _bytes_before(response, offset)
@@ -171,15 +208,23 @@ def _bytes_before(response: httpx.Response, offset: int) -> int:
 
 
 def _split(chunks: Iterator[bytes], offset: int, surplus: int) -> Iterator[tuple[bytes, int]]:
-    rest = b""
+    begun: list[bytes] = []  # a line whose end has not come yet, put together once it has
+    held = 0
     for chunk in chunks:
         wanted, surplus = chunk[surplus:], max(0, surplus - len(chunk))
-        *whole, rest = (rest + wanted).split(b"\n")
-        for line in whole:
-            offset += len(line) + 1
-            yield line, offset
-    if rest:
-        yield rest, offset + len(rest)
+        first, *others = wanted.split(b"\n")
+        begun.append(first)
+        held += len(first)
+        if held > LONGEST_LINE:
+            raise LineTooLong(offset)
+        if others:
+            *whole, rest = [b"".join(begun), *others]
+            begun, held = [rest], len(rest)
+            for line in whole:
+                offset += len(line) + 1
+                yield line, offset
+    if held:
+        yield b"".join(begun), offset + held
 
 
 def _raise_user_errors(payload: dict[str, Any]) -> None:

@@ -7,13 +7,17 @@ distance; what kind of object a line is, its global id says.
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Annotated
+from types import GenericAlias
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from shopify_app.shopify.scalars import Amount, Count, Gid
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}(Z|[+-][0-9]{2}:[0-9]{2})\Z")]
 _KIND = re.compile(rb'"id":\s*"gid:\\?/\\?/shopify\\?/([A-Za-z]+)\\?/')
@@ -238,3 +242,32 @@ class CheckoutLine(msgspec.Struct, rename="camel"):
 def shop_amount(bag: Bag | None) -> Amount | None:
     """Return the amount in the shop's currency."""
     return bag.shop_money.amount if bag and bag.shop_money else None
+
+
+@functools.cache
+def plain(shape: type[Shape]) -> type[Shape]:
+    """Return a twin of a shape that matches no patterns, and takes amounts as text alone.
+
+    Decoding into it costs a third. Whoever does so looks at the texts himself, many at once.
+    """
+    hints = get_type_hints(shape)
+    fields = msgspec.structs.fields(shape)
+    twin = msgspec.defstruct(
+        f"Plain{shape.__name__}",
+        [(one.name, _plain(hints[one.name]), msgspec.field() if one.required else one.default) for one in fields],
+        rename={one.name: one.encode_name for one in fields},
+        kw_only=True,
+        gc=False,
+    )
+    return cast("type[Shape]", twin)
+
+
+def _plain(hint: Any) -> Any:  # noqa: ANN401 - any annotation
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return plain(hint)
+    parts = get_args(hint)
+    if get_origin(hint) is list:
+        return GenericAlias(list, _plain(parts[0]))
+    if parts:
+        return Union[tuple(_plain(part) for part in parts if str not in parts or part not in {int, float})]  # noqa: UP007
+    return hint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, TypeVar
 
@@ -34,6 +34,7 @@ Share = (
     | Annotated[int, Meta(gt=-MAX_SHARE, lt=MAX_SHARE)]
     | Annotated[float, Meta(gt=-MAX_SHARE, lt=MAX_SHARE)]
 )
+_NOTHING = frozenset({"0", "0.0", "0.00"})
 Instant = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Quantity = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
@@ -87,12 +88,18 @@ def check_price(price: Amount | None, quantity: int | None) -> None:
 
 def number_of(gid: str) -> int:
     """Return the number at the end of a global id, ``gid://shopify/Order/1`` → 1; raises ValueError without one."""
-    return int(gid.rpartition("/")[2].partition("?")[0])
+    number = gid[gid.rfind("/") + 1 :]
+    return int(number.partition("?")[0] if "?" in number else number)
 
 
 def optional_number(gid: str | None) -> int | None:
     """Return the number of a global id, or None without an id."""
     return None if gid is None else number_of(gid)
+
+
+def instant(at: datetime) -> str:
+    """Return a time as Shopify's search reads it; it knows whole seconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def present(items: Iterable[Item | None] | None) -> Iterator[Item]:
@@ -102,7 +109,7 @@ def present(items: Iterable[Item | None] | None) -> Iterator[Item]:
 
 def added(amounts: Iterable[Amount | None]) -> str:
     """Return the sum of amounts as text, exactly; nulls count as nothing."""
-    found = [str(amount) for amount in amounts if amount is not None]
-    if len(found) == 1:
-        return found[0]
-    return str(sum(map(Decimal, found), Decimal(0)))
+    found = [amount for amount in amounts if amount is not None and amount not in _NOTHING]
+    if len(found) < 2:  # noqa: PLR2004 - nearly always there is nothing to add
+        return str(found[0]) if found else "0"
+    return str(sum(map(Decimal, map(str, found)), Decimal(0)))

@@ -3,7 +3,7 @@
 import pytest
 
 from shopify_app.ingest import PayloadRejected
-from tests.ingest.world import at, bag, bulk_line, bulk_order, customer, gid, line, order, product, refund
+from tests.ingest.world import at, bag, bulk_line, bulk_order, customer, edited, gid, line, order, product, refund
 
 T1 = "2026-03-01T12:00:00Z"
 
@@ -136,13 +136,15 @@ def test_the_same_lines_again_change_nothing(world):
     assert outcome.rows_written == 0
 
 
-def test_a_later_backfill_writes_again_what_an_earlier_one_wrote(world):
-    world.bulk("orders", bulk_order())
+def test_a_later_backfill_writes_what_an_earlier_one_left_out_and_nothing_else(world):
+    world.bulk("orders", bulk_order(1), bulk_order(2), bulk_line(21, 2))
+    before = world.rows("orders")
 
-    world.bulk("orders", bulk_order(), bulk_line(), backfill_id=8)
+    outcome = world.bulk("orders", bulk_order(1), bulk_order(2), bulk_line(11, 1), bulk_line(21, 2), backfill_id=8)
 
-    assert world.row("orders", shopify_id=1)["backfill_id"] == 8
-    assert len(world.rows("order_lines")) == 1
+    assert world.rows("orders") == before
+    assert [(row["shopify_id"], row["order_shopify_id"]) for row in world.rows("order_lines")] == [(11, 1), (21, 2)]
+    assert outcome.rows_written == 1
 
 
 def test_children_find_their_parent_in_a_later_batch(world):
@@ -162,6 +164,35 @@ def test_children_of_an_order_that_a_webhook_wrote_since_are_left_out(world):
     world.bulk("orders", bulk_line(11), bulk_line(12))
 
     assert [(row["shopify_id"], row["quantity"]) for row in world.rows("order_lines")] == [(11, 5)]
+
+
+def test_children_of_an_order_that_was_deleted_since_are_left_out(world):
+    world.bulk("orders", bulk_order())
+    world.apply(("orders/delete", {"id": 1}, 9))
+
+    world.bulk("orders", bulk_order(), bulk_line(11), backfill_id=8)
+
+    assert world.rows("order_lines") == world.rows("sales") == []
+
+
+def test_children_of_new_and_of_known_orders_may_come_in_any_mixture(world):
+    world.bulk("orders", bulk_order(1), bulk_order(2))
+    world.apply(("orders/updated", order(2, lines=[line(21, quantity=5)], updated_at=at(9)), 9))
+
+    outcome = world.bulk("orders", bulk_order(3), *(bulk_line(10 * number + 2, number) for number in (1, 2, 3, 4)))
+
+    assert [row["shopify_id"] for row in world.rows("order_lines", order="shopify_id")] == [12, 21, 32]
+    assert outcome.rows_written == 3
+    assert sorted({row["order_shopify_id"] for row in world.rows("sales")}) == [1, 2, 3]
+
+
+def test_an_order_that_an_edit_was_told_of_first_is_no_new_one(world):
+    world.apply(("orders/edited", edited(41, 1, removed=[(11, 1)])))
+
+    world.bulk("orders", bulk_order(), bulk_line(11, quantity=2))
+
+    assert world.row("orders", shopify_id=1)["edited"] is True
+    assert sorted(row["kind"] for row in world.rows("sales")) == ["edit", "order"]
 
 
 def test_children_without_a_parent_are_left_out(world):
