@@ -65,6 +65,7 @@ GRANTS: dict[str, dict[str, str]] = {
     "applied_events": {APP_ROLE: ALL, CLOCK_ROLE: "SELECT (tenant_id, seen_on), DELETE"},
     "claims": {APP_ROLE: ALL, CLOCK_ROLE: ALL},
     "drift_summaries": {APP_ROLE: ALL, CLOCK_ROLE: "SELECT"},
+    "backfill_summaries": {APP_ROLE: ALL, CLOCK_ROLE: "SELECT"},
     "alembic_version": {APP_ROLE: "SELECT", CLOCK_ROLE: "SELECT"},
 }
 

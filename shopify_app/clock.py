@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-INTERVAL = 5  # seconds between two looks at the schedule
+INTERVAL = 2  # seconds between two looks at the schedule
 RECONNECT = 1.0
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
-from shopify_app.models import OfflineToken, Tenant
+from shopify_app.models import Claim, OfflineToken, Tenant
 from shopify_app.models.operators import AuditEntry
 
 if TYPE_CHECKING:
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
+
+
+HINDRANCES = {
+    "disabled": "is disabled, so that no job works for it: enable it first",
+    "superseded": "is a claim that has ended",
+    "claimed": "is a claim: the app was never installed there",
+    "uninstalled": "has uninstalled the app",
+}
 
 
 class UnknownStore(Exception):
@@ -53,6 +61,30 @@ class Standing:
             (self.uninstalled_at is not None, "uninstalled"),
         )
         return next((word for holds, word in states if holds), "installed")
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why nothing can be asked of Shopify for this store, as a sentence; None: it can."""
+        if self.state in HINDRANCES:
+            return f"{self.store_url} {HINDRANCES[self.state]}."
+        if self.token != "live":  # noqa: S105 - a word of ours
+            return f"Shopify no longer accepts the app's access to {self.store_url}: its merchant has to open the app."
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Claims of one kind: due and free to be taken, under somebody's lease, and put off.
+
+    ``failing`` of them went wrong the last time; ``due_since`` is since when the longest due one waits.
+    """
+
+    kind: str
+    due: int
+    held: int
+    later: int
+    failing: int
+    due_since: datetime | None
 
 
 def every(session: Session, now: datetime) -> list[Standing]:
@@ -97,6 +129,32 @@ def tenants_at(session: Session, store_url: str) -> tuple[int, ...]:
     if not found:
         raise UnknownStore(store_url)
     return found
+
+
+def numbered(session: Session, tenant_id: int, now: datetime) -> Standing | None:
+    """Return a store or a claim by its number, or None."""
+    row = session.execute(_standings(now).where(Tenant.id == tenant_id)).mappings().one_or_none()
+    return None if row is None else Standing(**row)
+
+
+def work(session: Session, now: datetime) -> list[Work]:
+    """Return what waits to be done, is being done and is put off, by kind of work."""
+    held = Claim.leased_until > now
+    free = or_(Claim.leased_until.is_(None), Claim.leased_until <= now)
+    due = and_(free, Claim.due_at <= now)
+    query = (
+        select(
+            Claim.kind,
+            func.count().filter(due).label("due"),
+            func.count().filter(held).label("held"),
+            func.count().filter(free, Claim.due_at > now).label("later"),
+            func.count().filter(Claim.error.is_not(None)).label("failing"),
+            func.min(Claim.due_at).filter(due).label("due_since"),
+        )
+        .group_by(Claim.kind)
+        .order_by(Claim.kind)
+    )
+    return [Work(**row) for row in session.execute(query).mappings()]
 
 
 def disable(session: Session, store_url: str, *, operator: str, reason: str | None, now: datetime) -> bool:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.worker import DequeueStrategy
 
 from config import Config, ConfigError
 from shopify_app import runtime
@@ -115,7 +116,8 @@ def _work(queues: Queues) -> bool:
         log_job_description=False,
     )
     log.info("the worker is ready", queues=NAMES)
-    worker.work(logging_level="WARNING")
+    # In turns: with an inbox that is never empty, nothing behind it would ever be done.
+    worker.work(logging_level="WARNING", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
     return worker.stopping
 
 

@@ -1,101 +1,17 @@
-"""Backfills: what follows from what Shopify says, and what is planned, shown and read."""
+"""Backfills as rows: what is planned, cancelled, shown and read."""
 
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shopify_app import backfill, claims
-from shopify_app.backfill import Standing
+from shopify_app.backfill import Window
 from shopify_app.database import directory, operations, tenant_work
 from shopify_app.models import Order, Refund, Tenant
-from shopify_app.shopify.bulk import Operation
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BULK = ("customers", "products", "orders", "checkouts")
-RUNNING = Standing(
-    id=1,
-    tenant_id=1,
-    run_id=uuid.UUID(int=1),
-    resource="orders",
-    state="running",
-    operation_id="gid://shopify/BulkOperation/1",
-)
-LOADING = replace(RUNNING, state="loading", objects_total=10, objects_read=6, rows_written=6, byte_offset=600)
-
-
-def operation(status="COMPLETED", count=10, url="https://storage.example/1.jsonl", error_code=None):
-    return Operation(
-        id="gid://shopify/BulkOperation/1",
-        status=status,
-        error_code=error_code,
-        object_count=count,
-        root_object_count=count,
-        file_size=None,
-        url=url,
-        partial_url=None,
-    )
-
-
-@pytest.mark.parametrize(
-    ("said", "state", "total"),
-    [
-        (operation("CREATED", 0, None), "running", 0),
-        (operation("RUNNING", 4, None), "running", 4),
-        (operation("CANCELING", 4, None), "running", 4),
-        (operation("COMPLETED", 10), "loading", 10),
-        (operation("COMPLETED", 0, None), "verifying", 0),
-    ],
-)
-def test_a_poll_moves_a_backfill_as_far_as_its_operation_is(said, state, total):
-    after = backfill.polled(RUNNING, said)
-
-    assert (after.state, after.objects_total, after.error) == (state, total, None)
-
-
-@pytest.mark.parametrize("status", ["FAILED", "CANCELED", "EXPIRED"])
-def test_an_operation_that_ended_badly_is_asked_for_anew(status):
-    after = backfill.polled(RUNNING, operation(status, 3, None, "INTERNAL_SERVER_ERROR"))
-
-    assert (after.state, after.operation_id, after.attempts) == ("planned", None, 1)
-    assert after.error == f"Shopify ended the export as {status} (INTERNAL_SERVER_ERROR)."
-
-
-def test_the_third_bad_end_is_a_failure_that_names_its_cause():
-    after = backfill.polled(replace(RUNNING, attempts=2), operation("FAILED", 0, None, "TIMEOUT"))
-
-    assert (after.state, after.error) == ("failed", "Shopify ended the export as FAILED (TIMEOUT).")
-
-
-def test_a_batch_moves_the_counts_and_the_byte():
-    after = backfill.loaded(LOADING, lines=4, rows=3, byte_offset=1000)
-
-    assert (after.objects_read, after.rows_written, after.byte_offset) == (10, 9, 1000)
-
-
-def test_details_move_the_count_and_the_cursor():
-    after = backfill.detailed(replace(LOADING, resource="refunds"), orders=[5, 9, 7], rows=4)
-
-    assert (after.objects_read, after.cursor) == (9, "9")
-
-
-def test_a_backfill_that_read_what_shopify_counted_is_done():
-    assert backfill.verified(replace(LOADING, objects_read=10)).state == "done"
-
-
-def test_a_backfill_that_read_less_than_shopify_counted_starts_anew_from_the_first_byte():
-    after = backfill.verified(LOADING)
-
-    assert (after.state, after.objects_read, after.byte_offset, after.attempts) == ("planned", 0, 0, 1)
-    assert after.error == "Shopify counted 10 objects, and its file held 6."
-
-
-@pytest.mark.parametrize(
-    ("state", "finished"), [("loading", False), ("done", True), ("failed", True), ("cancelled", True)]
-)
-def test_finished_means_nothing_is_left_to_do(state, finished):
-    assert replace(LOADING, state=state).finished is finished
 
 
 @pytest.fixture
@@ -114,9 +30,9 @@ def tenant_id(tenant_ids):
     return tenant_ids[0]
 
 
-def start(tenant_id, resources=BULK, now=NOW):
+def start(tenant_id, resources=BULK, now=NOW, **how):
     with tenant_work(tenant_id) as session:
-        return backfill.start(session, session.get_one(Tenant, tenant_id), resources, now)
+        return backfill.start(session, session.get_one(Tenant, tenant_id), resources, now, **how)
 
 
 def progress(tenant_id):
@@ -172,6 +88,90 @@ def test_a_run_that_ended_can_be_followed_by_another(tenant_id):
     assert [row.state for row in progress(tenant_id)] == ["planned"]
 
 
+def test_a_resource_that_is_under_way_is_not_planned_again_and_others_are(tenant_id):
+    first = start(tenant_id, ("products",))
+
+    second = start(tenant_id, ("products", "customers"))
+
+    assert first != second
+    assert [(row.resource, row.run_id) for row in progress(tenant_id)] == [("customers", second), ("products", first)]
+
+
+def test_starting_what_is_all_under_way_returns_the_latest_run_of_it(tenant_id):
+    start(tenant_id, ("products",))
+    second = start(tenant_id, ("customers",))
+
+    assert start(tenant_id, ("products", "customers")) == second
+
+
+def test_orders_are_followed_by_refunds_although_others_are_under_way(tenant_id):
+    start(tenant_id, ("refunds",))
+
+    start(tenant_id, ("orders", "refunds"))
+
+    assert [row.resource for row in progress(tenant_id)] == ["orders", "refunds"]
+    assert len(claimed()) == 3
+
+
+def test_a_plan_says_who_asked_and_from_when_on(tenant_id):
+    since = NOW - timedelta(days=3, microseconds=1)
+
+    start(tenant_id, ("orders",), since=since, by="merchant")
+
+    planned = standing(tenant_id)
+    assert (planned.asked_by, planned.created_at) == ("merchant", NOW)
+    assert planned.since == planned.window.since == since.replace(microsecond=0)
+
+
+def test_nothing_to_read_is_planned_as_nothing(tenant_id):
+    start(tenant_id, ())
+
+    assert progress(tenant_id) == ()
+
+
+def test_a_retry_plans_the_same_resource_from_the_same_time_on(tenant_id):
+    first = start(tenant_id, ("customers",), since=NOW - timedelta(days=3))
+    ended = standing(tenant_id, "customers")
+    save(backfill.failed(ended, "Shopify refused."))
+
+    with tenant_work(tenant_id) as session:
+        tenant = session.get_one(Tenant, tenant_id)
+        second = backfill.retry(session, tenant, ended.id, NOW, by="ada@example.com")
+        nothing = backfill.retry(session, tenant, 12345, NOW)
+
+    with tenant_work(tenant_id) as session:
+        planned = backfill.read(session, tenant_id, progress(tenant_id)[0].id)
+    assert (planned.run_id, planned.since, planned.asked_by) == (second, ended.since, "ada@example.com")
+    assert second != first
+    assert nothing is None
+
+
+def test_a_cancellation_makes_the_backfill_due_and_is_told_to_whoever_writes_it(tenant_id):
+    start(tenant_id, ("products",))
+    planned = standing(tenant_id, "products")
+    with operations() as session:
+        taken = claims.take(session, (claims.BACKFILL,), 1, NOW, timedelta(seconds=1))
+        claims.postpone(session, taken[0], due_at=NOW + timedelta(hours=1))
+
+    with tenant_work(tenant_id) as session:
+        assert backfill.cancel(session, tenant_id, planned.id, NOW)
+
+    assert claimed() == [(tenant_id, planned.id)]
+    with tenant_work(tenant_id) as session:
+        assert backfill.write(session, planned, NOW)
+        assert backfill.read(session, tenant_id, planned.id).cancel_asked_at == NOW
+
+
+def test_what_is_finished_or_anothers_is_not_cancelled(tenant_ids):
+    start(tenant_ids[0], ("products",))
+    planned = standing(tenant_ids[0], "products")
+
+    for tenant_id in tenant_ids:
+        save(replace(planned, state="done")) if tenant_id == tenant_ids[0] else None
+        with tenant_work(tenant_id) as session:
+            assert not backfill.cancel(session, tenant_id, planned.id, NOW)
+
+
 def test_progress_shows_one_tenant_only(tenant_ids):
     start(tenant_ids[0])
 
@@ -186,13 +186,18 @@ def test_what_is_written_is_read_back_and_shown(tenant_id):
         operation_id="gid://shopify/BulkOperation/9",
         objects_total=9,
         objects_read=4,
+        window=Window(NOW, None, 2),
+        windows_left=(Window(None, NOW, 1),),
+        asked_at=NOW,
+        note="Sixty days.",
     )
 
     save(changed)
 
     assert replace(standing(tenant_id), started_at=None) == changed
+    assert changed.windows_left
     shown = next(row for row in progress(tenant_id) if row.resource == "orders")
-    assert (shown.objects_read, shown.objects_total, shown.started_at, shown.finished_at) == (4, 9, NOW, None)
+    assert (shown.objects_read, shown.objects_total, shown.started_at, shown.finished_at) == (4, None, NOW, None)
 
 
 def test_a_finished_backfill_shows_when_and_why(tenant_id):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask_migrate.cli import db
 
-from shopify_app.cli import inbox, operators, privacy, reconcile, release, tenants, tokens, webhooks
+from shopify_app.cli import backfill, inbox, operators, privacy, reconcile, release, tenants, tokens, webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -16,6 +16,7 @@ def register(app: Flask) -> None:
     """Add the commands to the app."""
     app.cli.add_command(release.release)
     app.cli.add_command(operators.operators)
+    app.cli.add_command(backfill.group)
     app.cli.add_command(inbox.group)
     app.cli.add_command(privacy.group)
     app.cli.add_command(reconcile.command)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,12 +18,15 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from rq import Queue
+from rq import Queue, SimpleWorker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rq.worker import BaseWorker
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +47,8 @@ FULFIL = "shopify_app.jobs.privacy.fulfil"
 EXPIRE = "shopify_app.jobs.retention.expire"
 TICK = "shopify_app.jobs.schedule.tick"
 
-# In the order a worker looks at them: a webhook waits for no backfill.
+# In the order a worker looks at them, beginning after the one it last found something in: a webhook waits for no more
+# than a slice of a backfill, and a backfill for no more than a slice of the inbox.
 INBOX, DEFAULT, BACKFILL = "inbox", "default", "backfill"
 NAMES = (INBOX, DEFAULT, BACKFILL)
 QUEUE_OF = {
@@ -65,6 +71,30 @@ class JsonJob(Job):
 
     def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: object = None) -> None:  # noqa: A002 - RQ's name
         super().__init__(id, connection, serializer or JSONSerializer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """A queue and how many calls wait in it; ``oldest_at`` is when the one whose turn is next was queued."""
+
+    name: str
+    waiting: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Busy:
+    """A worker process. ``job`` is what it is at, by its dotted name without our package's, and None while it waits."""
+
+    name: str
+    host: str
+    pid: int | None
+    begun_at: datetime | None
+    seen_at: datetime | None
+    done: int
+    failed: int
+    job: str | None
+    tenant_id: int | None
 
 
 class Queues:
@@ -123,8 +153,64 @@ class Queues:
         except RedisError as error:
             log.warning("the clock will have to find this", job=_name(function), error=str(error), **kwargs)
 
+    def lengths(self) -> tuple[Length, ...]:
+        """Return how much waits in each queue, in the order a worker looks at them.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        return tuple(self._length(Queue(name, connection=self.redis, serializer=JSONSerializer)) for name in NAMES)
+
+    def workers(self) -> tuple[Busy, ...]:
+        """Return the worker processes that Redis knows of, longest running first, and what each is at.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        found = SimpleWorker.all(connection=self.redis, job_class=JsonJob, serializer=JSONSerializer)
+        return tuple(sorted(map(_busy, found), key=lambda one: (str(one.begun_at), one.name)))
+
+    def anything_waits(self) -> bool:
+        """Whether webhooks or another history wait for a worker; no, where Redis does not answer.
+
+        What the clock queues every other second does not count: it would cut every slice short.
+        """
+        try:
+            return any(Queue(name, connection=self.redis).count for name in (INBOX, BACKFILL))
+        except RedisError:
+            return False
+
     def _queue(self, name: str) -> Queue:
         return Queue(QUEUE_OF.get(name, DEFAULT), connection=self.redis, serializer=JSONSerializer)
+
+    def _length(self, queue: Queue) -> Length:
+        next_job = next(iter(queue.get_job_ids(0, 1)), None)
+        oldest = None if next_job is None else _fetched(next_job, self.redis)
+        return Length(name=queue.name, waiting=queue.count, oldest_at=oldest.enqueued_at if oldest else None)
+
+
+def _busy(worker: BaseWorker) -> Busy:
+    number = worker.get_current_job_id()
+    job = _fetched(number, worker.connection) if number else None
+    return Busy(
+        name=worker.name,
+        host=worker.hostname or "",
+        pid=worker.pid,
+        begun_at=worker.birth_date,
+        seen_at=worker.last_heartbeat,
+        done=worker.successful_job_count,
+        failed=worker.failed_job_count,
+        job=str(job.func_name).removeprefix("shopify_app.jobs.") if job else None,
+        tenant_id=job.kwargs.get("tenant_id") if job else None,
+    )
+
+
+def _fetched(number: str, connection: Redis) -> Job | None:
+    """Return a job, or None when it ended meanwhile."""
+    try:
+        return JsonJob.fetch(number, connection=connection, serializer=JSONSerializer)
+    except NoSuchJobError:
+        return None
 
 
 def begun(job: Job) -> None:

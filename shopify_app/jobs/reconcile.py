@@ -13,20 +13,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from shopify_app import claims, reconcile, tenants
 from shopify_app.claims import LeaseLost, Taken
 from shopify_app.database import operations, tenant_work
 from shopify_app.ingest import PayloadRejected
-from shopify_app.jobs.faults import describe
+from shopify_app.jobs import slices
 from shopify_app.jobs.queues import CHECK, PLAN_CHECK, READ_DETAILS, REFRESH
-from shopify_app.jobs.repairs import LEASE, Work, compare_page, count
-from shopify_app.jobs.tokens import client_for, disown_token
+from shopify_app.jobs.repairs import Work, compare_page, count
+from shopify_app.jobs.tokens import client_for
 from shopify_app.models import Tenant
 from shopify_app.reconcile import RESOURCES, Standing
 from shopify_app.runtime import current
-from shopify_app.shopify.errors import ShopifyError, Throttled, Unauthorized
+from shopify_app.shopify.errors import ShopifyError, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -65,11 +64,12 @@ def begin(
 
 def check(*, tenant_id: int, reconciliation_id: int) -> None:
     """Take a check's next steps; one that somebody else is at, or that is not due, is left alone."""
-    taken = _take(tenant_id, reconciliation_id)
+    taken = slices.take(claims.RECONCILE, tenant_id, reconciliation_id)
     if taken is None:
         return
     try:
-        going_on = _advance(taken)
+        with slices.kept(taken):
+            going_on = _advance(taken)
     except LeaseLost:
         log.warning("a check went on elsewhere", tenant_id=tenant_id, reconciliation_id=reconciliation_id)
     except ShopifyError as error:
@@ -77,17 +77,10 @@ def check(*, tenant_id: int, reconciliation_id: int) -> None:
     except PayloadRejected as error:
         _save(taken, reconcile.failed(_reread(taken), f"What Shopify answered could not be read: {error}"))
     except Exception as error:  # noqa: BLE001 - whatever it is, the merchant has to be told in the end
-        _after_crash(taken, error)
+        slices.put_off(taken, error)
     else:
         if going_on:
             current().queues.nudge(CHECK, tenant_id=tenant_id, reconciliation_id=reconciliation_id)
-
-
-def _take(tenant_id: int, reconciliation_id: int) -> Taken | None:
-    with operations() as session:
-        kinds, now = (claims.RECONCILE,), datetime.now(UTC)
-        taken = claims.take(session, kinds, 1, now, LEASE, tenant_id=tenant_id, subject=reconciliation_id)
-    return taken[0] if taken else None
 
 
 def _advance(taken: Taken) -> bool:
@@ -109,14 +102,11 @@ def _advance(taken: Taken) -> bool:
 
 def _work_on(taken: Taken, standing: Standing, granted: frozenset[str], ends_at: float) -> bool:
     client = replace(client_for(taken.tenant_id), pause=_give_way)
-    work = Work(taken, client, granted, ends_at)
+    work = Work(taken, ends_at, client, granted)
     try:
         while not (standing.finished or work.over):
             standing = STEPS[standing.state](work, standing)
         return _save(taken, standing)
-    except Unauthorized as error:
-        disown_token(taken.tenant_id, client, error)
-        raise
     finally:
         _follow_up(work)
 
@@ -173,15 +163,6 @@ def _after_refusal(taken: Taken, error: ShopifyError) -> None:
         _save(taken, replace(standing, error=str(error)), due_in=wait)
     else:
         _save(taken, reconcile.failed(standing, str(error)))
-
-
-def _after_crash(taken: Taken, error: Exception) -> None:
-    """Try again later; the claim counts how often, and :func:`_advance` gives up."""
-    reason = describe(error)
-    trace = None if isinstance(error, DBAPIError) else error
-    log.error("a check's step failed", reconciliation_id=taken.subject, reason=reason, exc_info=trace)
-    with operations() as session:
-        claims.postpone(session, taken, due_at=datetime.now(UTC) + WAIT, error=reason)
 
 
 def _reread(taken: Taken) -> Standing:

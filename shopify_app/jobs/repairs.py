@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from shopify_app import claims, ingest, reconcile
 from shopify_app.database import tenant_work
-from shopify_app.models import Tenant
+from shopify_app.jobs import slices
 from shopify_app.reconcile import ALL_ORDERS, Key, Standing
 from shopify_app.runtime import current
 from shopify_app.shopify import differences, scopes
@@ -23,13 +22,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from shopify_app.claims import Taken
     from shopify_app.ingest import Outcome
     from shopify_app.shopify.client import AdminClient
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=30)  # how long a killed worker keeps others away; no request takes as long
 MOST_HELD = 2 * PAGE  # objects of ours that are looked at beside a page of Shopify's
 MOST_COMPANIONS = 240  # orders read anew because their customer has gone
 
@@ -37,23 +34,16 @@ Item = TypeVar("Item")
 
 
 @dataclass
-class Work:
-    """A check that is ours for now; ``ends_at`` is the end of the slice on the monotonic clock.
+class Work(slices.Work):
+    """A check that is ours for now.
 
     ``totals`` and ``details`` say whether totals or details of orders have to follow what was repaired.
     """
 
-    taken: Taken
     client: AdminClient
     granted: frozenset[str]
-    ends_at: float
     totals: bool = False
     details: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether the slice is."""
-        return time.monotonic() >= self.ends_at
 
 
 def compare_page(work: Work, standing: Standing) -> Standing:
@@ -79,7 +69,7 @@ def count(work: Work, standing: Standing) -> Standing:
     window = standing.window(work.granted)
     theirs = differences.count(work.client, standing.resource, window)
     with tenant_work(standing.tenant_id) as session:
-        ours = reconcile.count(session, standing, window)
+        ours = reconcile.count(session, standing.tenant_id, standing.resource, window)
     return reconcile.counted(standing, ours if theirs is None else theirs, ours)
 
 
@@ -113,7 +103,8 @@ def _read(work: Work, resource: str, numbers: Sequence[int]) -> tuple[datetime, 
 
 def _write(session: Session, work: Work, resource: str, lines: Sequence[bytes], read_at: datetime) -> Collection[Key]:
     """Write objects through the one ingest; returns the keys of those that were not held as they are."""
-    tenant, now = _enter(session, work), datetime.now(UTC)
+    now = datetime.now(UTC)
+    tenant = slices.enter(session, work.taken, now)
     key = ingest.tombstone_key(current().config.secret_key)
     applied = ingest.apply_snapshots(session, tenant, resource, lines, read_at, now, key)
     _follow_up(session, work, applied.outcome, now)
@@ -155,7 +146,8 @@ def _bury(work: Work, standing: Standing, gone: Sequence[int], told_at: datetime
     if not gone:
         return standing
     with tenant_work(standing.tenant_id) as session:
-        tenant, now = _enter(session, work), datetime.now(UTC)
+        now = datetime.now(UTC)
+        tenant = slices.enter(session, work.taken, now)
         bodies = [_deletion(standing.resource, number, told_at) for number in gone]
         key = ingest.tombstone_key(current().config.secret_key)
         _follow_up(session, work, ingest.apply_webhooks(session, tenant, bodies, now, key), now)
@@ -175,13 +167,6 @@ def _deletion(resource: str, number: int, told_at: datetime) -> ingest.WebhookBo
 
 
 # ── what steps share ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _enter(session: Session, work: Work) -> Tenant:
-    """Begin a transaction that writes: take turns with other writers, and renew the lease or stop here."""
-    claims.write_alone(session, work.taken.tenant_id)
-    claims.hold(session, work.taken, now=datetime.now(UTC), lease_for=LEASE)
-    return session.get_one(Tenant, work.taken.tenant_id)
 
 
 def _follow_up(session: Session, work: Work, outcome: Outcome, now: datetime) -> None:

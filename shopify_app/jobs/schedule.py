@@ -42,7 +42,7 @@ class Entry:
 
 
 SCHEDULE = (
-    Entry("tick", TICK, 5),
+    Entry("tick", TICK, 2),  # with a lease, the time until somebody goes on where a worker was killed
     Entry("renew-expiring-tokens", RENEW_EXPIRING, 24 * 60 * 60),
     Entry("check-what-is-held", CHECK_ALL, 5 * 60),
     Entry("expire-deliveries", EXPIRE, 60 * 60),

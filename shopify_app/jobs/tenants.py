@@ -59,17 +59,20 @@ def _settle(taken: Taken) -> None:
     except ShopifyError as error:
         _put_off(taken, error)
     else:
-        _read_history(taken.tenant_id)
+        planned = _read_history(taken.tenant_id)
         _end(taken)
-        # The history's claims are found now rather than at the clock's next tick.
-        current().queues.nudge(queues.TICK)
+        # Their claims are found now rather than at the clock's next tick.
+        for backfill_id in planned:
+            current().queues.nudge(queues.ADVANCE, tenant_id=taken.tenant_id, backfill_id=backfill_id)
 
 
-def _read_history(tenant_id: int) -> None:
+def _read_history(tenant_id: int) -> list[int]:
+    """Plan the history's backfills, and return their ids."""
     granted = live_token(tenant_id).scopes
     resources = [name for name, scope in SCOPE_OF_HISTORY.items() if not scopes.missing(granted, [scope])]
     with tenant_work(tenant_id) as session:
-        backfill.start(session, session.get_one(Tenant, tenant_id), resources, _now())
+        run = backfill.start(session, session.get_one(Tenant, tenant_id), resources, _now(), by="install")
+        return [planned.id for planned in backfill.of_run(session, run, _now())]
 
 
 def _take(tenant_id: int) -> Taken | None:

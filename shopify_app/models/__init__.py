@@ -1,7 +1,7 @@
 """Every table, one family per module, each in one of three classes: directory, queue or tenant."""
 
 from shopify_app.models.accounts import Account, AccountSession, Invitation, Membership, StaffMember
-from shopify_app.models.backfills import Backfill, WebhookSubscription
+from shopify_app.models.backfills import Backfill, BackfillSummary, WebhookSubscription
 from shopify_app.models.carts import Cart, Checkout
 from shopify_app.models.customers import Customer
 from shopify_app.models.inbox import AppliedEvent, Claim, Delivery
@@ -27,6 +27,7 @@ __all__ = [
     "AppliedEvent",
     "AuditEntry",
     "Backfill",
+    "BackfillSummary",
     "Cart",
     "Checkout",
     "Claim",

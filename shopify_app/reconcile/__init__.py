@@ -22,6 +22,7 @@ from shopify_app.models.backfills import UNFINISHED as LOADING
 from shopify_app.models.reconciliations import RESOURCES, UNFINISHED
 from shopify_app.reconcile.decisions import (
     ALL_ORDERS,
+    SETTLE,
     Comparison,
     Held,
     Key,
@@ -30,6 +31,7 @@ from shopify_app.reconcile.decisions import (
     compare,
     compared_changes,
     counted,
+    counted_window,
     failed,
     key_of,
     passed,
@@ -54,6 +56,7 @@ __all__ = [
     "compared_changes",
     "count",
     "counted",
+    "counted_window",
     "drift",
     "due",
     "failed",
@@ -68,7 +71,6 @@ __all__ = [
     "write",
 ]
 
-SETTLE = timedelta(seconds=30)  # what changed later is left to its webhook, which may still be on its way
 LOOKBACK = timedelta(minutes=10)  # how far a check reaches back behind the one before
 RECENT, DAILY = timedelta(hours=1), timedelta(days=1)
 KEPT = timedelta(days=30)  # how long finished checks are remembered
@@ -103,7 +105,7 @@ def due(session: Session, now: datetime, limit: int) -> list[tuple[int, str]]:
     return [(tenant_id, "daily" if is_full else "recent") for tenant_id, is_full in rows]
 
 
-def start(
+def start(  # noqa: PLR0913 - which check is meant, of what, and when
     session: Session,
     tenant_id: int,
     granted: Collection[str],
@@ -113,15 +115,18 @@ def start(
     resources: Collection[str] = RESOURCES,
     since: datetime | None = None,
     ceiling: datetime | None = None,
+    proving: bool = False,
 ) -> dict[str, int]:
     """Plan a check of each resource that may be read, with a claim, and return their ids by resource.
 
-    A check that is under way is returned instead; a resource whose history is being loaded is left out. ``since``
-    defaults to the ceiling of the check before, ``ceiling`` to a moment ago.
+    A check that is under way is returned instead; a resource whose history is being loaded is left out, unless it is
+    its backfill that asks, ``proving`` what it has done. ``since`` defaults to the ceiling of the check before,
+    ``ceiling`` to a moment ago.
     """
     claims.write_alone(session, tenant_id)
     _forget(session, tenant_id, now)
     running = _running(session, tenant_id)
+    waiting = () if proving else _waiting(session, tenant_id, asked=mode == "asked")
     rows = [
         Reconciliation(
             tenant_id=tenant_id,
@@ -131,12 +136,12 @@ def start(
             ceiling=(ceiling or now - SETTLE).replace(microsecond=0),
             created_at=now,
         )
-        for resource in _wanted(session, tenant_id, granted, resources, asked=mode == "asked")
-        if resource not in running
+        for resource in _readable(granted, resources)
+        if resource not in running and resource not in waiting
     ]
     session.add_all(rows)
     session.flush()
-    begins_at = now if mode == "asked" else now + timedelta(seconds=tenant_id % SPREAD)
+    begins_at = now if proving or mode == "asked" else now + timedelta(seconds=tenant_id % SPREAD)
     claims.put_all(session, claims.RECONCILE, tenant_id, [row.id for row in rows], due_at=begins_at)
     for row in rows:
         _note_plan(session, row, now)
@@ -182,6 +187,7 @@ def latest(session: Session) -> tuple[tuple[Standing, ...], frozenset[str]]:
 class Drift:
     """How the last check of a store's resource ended, for those who run the app."""
 
+    tenant_id: int
     store_url: str
     resource: str
     state: str
@@ -195,19 +201,21 @@ class Drift:
     unexplained: int
 
 
-def drift(session: Session, limit: int) -> list[Drift]:
-    """Return how the last checks ended, those first that need somebody, then those that found most."""
+def drift(session: Session, limit: int, tenant_id: int | None = None) -> list[Drift]:
+    """Return how the last checks of one store or all ended: first those that need somebody, then who found most."""
     summary = DriftSummary
     counted = func.coalesce(summary.count_shopify, 0) - func.coalesce(summary.count_held, 0)
     wrong = summary.missing + summary.stale + summary.deleted
+    one_store = () if tenant_id is None else (summary.tenant_id == tenant_id,)
     rows = session.execute(
         select(
             Tenant.store_url,
-            *(getattr(summary, name) for name in ("resource", "state", "finished_at", "error")),
+            *(getattr(summary, name) for name in ("tenant_id", "resource", "state", "finished_at", "error")),
             *(getattr(summary, name) for name in ("checked", "missing", "stale", "corrected", "deleted")),
             counted.label("unexplained"),
         )
         .join(Tenant, Tenant.id == summary.tenant_id)
+        .where(*one_store)
         .order_by((summary.state == "failed").desc(), func.abs(counted).desc(), wrong.desc())
         .order_by(Tenant.store_url, summary.resource)
         .limit(limit)
@@ -228,22 +236,19 @@ def _running(session: Session, tenant_id: int) -> dict[str, int]:
     return {resource: number for resource, number in rows}  # noqa: C416 - rows are no pairs to a type checker
 
 
-def _wanted(
-    session: Session, tenant_id: int, granted: Collection[str], resources: Collection[str], *, asked: bool
-) -> list[str]:
-    """Return those of the resources that the app may read and whose history is not being loaded just now.
+def _readable(granted: Collection[str], resources: Collection[str]) -> list[str]:
+    """Return those of the resources that the app may read."""
+    return [name for name in RESOURCES if name in resources and not scopes.missing(granted, [SCOPES[name]])]
+
+
+def _waiting(session: Session, tenant_id: int, *, asked: bool) -> Collection[str]:
+    """Return the resources that are not to be checked just now: their history is being loaded.
 
     While any history is being loaded, the clock's own checks wait: they would only keep a worker from it.
     """
     loading = select(Backfill.resource).where(Backfill.tenant_id == tenant_id, Backfill.state.in_(LOADING))
     busy = set(session.scalars(loading))
-    if busy and not asked:
-        return []
-    return [
-        resource
-        for resource in RESOURCES
-        if resource in resources and resource not in busy and not scopes.missing(granted, [SCOPES[resource]])
-    ]
+    return busy if asked or not busy else RESOURCES
 
 
 def _since(session: Session, tenant_id: int, resource: str) -> datetime | None:

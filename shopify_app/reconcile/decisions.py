@@ -16,6 +16,7 @@ Key = int | str
 # A day less than the sixty that Shopify shows without this scope: nothing falls out of sight while it is compared.
 ALL_ORDERS = "read_all_orders"
 VISIBLE = timedelta(days=59)
+SETTLE = timedelta(seconds=30)  # what changed later is left to its webhook, which may still be on its way
 A_SECOND = timedelta(seconds=1)
 
 
@@ -97,6 +98,12 @@ def floor(resource: str, granted: Collection[str], ceiling: datetime) -> datetim
     if resource != "orders" or not scopes.missing(granted, [ALL_ORDERS]):
         return None
     return ceiling - VISIBLE
+
+
+def counted_window(resource: str, granted: Collection[str], now: datetime, *, since: datetime | None = None) -> Window:
+    """Return which of a resource's objects can be counted on both sides at this moment, of those changed since then."""
+    ceiling = (now - SETTLE).replace(microsecond=0)
+    return Window(ceiling, since=since, floor=floor(resource, granted, ceiling))
 
 
 def key_of(resource: str, listed: Listed) -> Key:

@@ -37,7 +37,7 @@ def held_numbers(session: Session, standing: Standing, window: Window, *, upto: 
     which may be gone since. Whether it is, is asked before anything is deleted.
     """
     key, table = _key_column(standing.resource), _TABLES[standing.resource]
-    known = and_(*_in_window(standing, window))
+    known = and_(*_in_window(standing.tenant_id, standing.resource, window))
     if window.floor is None:
         alive = and_(table.tenant_id == standing.tenant_id, table.deleted_at.is_(None))
         known = or_(known, and_(alive, table.updated_at.is_(None)))
@@ -45,10 +45,11 @@ def held_numbers(session: Session, standing: Standing, window: Window, *, upto: 
     return list(session.scalars(query if upto is None else query.where(key <= upto)))
 
 
-def count(session: Session, standing: Standing, window: Window) -> int:
+def count(session: Session, tenant_id: int, resource: str, window: Window) -> int:
     """Return how many objects we hold in a window."""
-    key = _key_column(standing.resource)
-    return session.scalar(select(func.count(key)).where(*_in_window(standing, window))) or 0
+    return (
+        session.scalar(select(func.count(_key_column(resource))).where(*_in_window(tenant_id, resource, window))) or 0
+    )
 
 
 def orders_of(session: Session, tenant_id: int, customers: Collection[int]) -> list[int]:
@@ -61,8 +62,10 @@ def _key_column(resource: str) -> Any:  # noqa: ANN401 - a column of numbers, or
     return Checkout.token if resource == "checkouts" else _TABLES[resource].shopify_id
 
 
-def _in_window(standing: Standing, window: Window) -> list[ColumnElement[bool]]:
+def _in_window(tenant_id: int, resource: str, window: Window) -> list[ColumnElement[bool]]:
     """Return what tells rows that Shopify would list; a placeholder, which has no version, is none of them."""
-    table = _TABLES[standing.resource]
-    bounds = [table.tenant_id == standing.tenant_id, table.deleted_at.is_(None), table.updated_at <= window.ceiling]
+    table = _TABLES[resource]
+    bounds = [table.tenant_id == tenant_id, table.deleted_at.is_(None), table.updated_at <= window.ceiling]
+    if window.since is not None:
+        bounds.append(table.updated_at >= window.since)
     return bounds if window.floor is None else [*bounds, table.created_at >= window.floor]

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from shopify_app.shopify import exports
-from shopify_app.shopify.scalars import number_of
+from shopify_app.shopify.scalars import instant, number_of
 
 if TYPE_CHECKING:
     from shopify_app.shopify.details import Executes
@@ -159,7 +159,7 @@ class Window:
     def query(self, *, after: int | None = None) -> str:
         """Return it in Shopify's search syntax, from the object after this one on."""
         bounds = (("updated_at:<=", self.ceiling), ("updated_at:>=", self.since), ("created_at:>=", self.floor))
-        terms = [f"{name}'{_instant(at)}'" for name, at in bounds if at is not None]
+        terms = [f"{name}'{instant(at)}'" for name, at in bounds if at is not None]
         return " AND ".join([*terms, *([f"id:>{after}"] if after is not None else [])])
 
 
@@ -223,8 +223,3 @@ def _next_page(client: Executes, kind: Kind, gid: str, info: dict[str, Any]) -> 
     found = client.execute(str(kind.continuing), {"id": gid, "after": info["endCursor"]})["node"]
     page: dict[str, Any] | None = found[str(kind.children)] if found else None
     return page
-
-
-def _instant(at: datetime) -> str:
-    """Return a time as Shopify's search reads it; it knows whole seconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

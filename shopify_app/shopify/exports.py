@@ -8,7 +8,11 @@ shipping as totals (a ``ShippingLine`` is no node). Details are validated like t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
+
+from shopify_app.shopify.scalars import instant
 
 _SHOP = "{ shopMoney { amount } }"
 
@@ -63,29 +67,60 @@ CHECKOUT_LINE = f"""
       discountedTotalPriceSet {_SHOP}
 """
 
-CUSTOMERS = f"""{{
-  customers(sortKey: UPDATED_AT) {{ edges {{ node {{ {CUSTOMER} }} }} }}
-}}"""
-PRODUCTS = f"""{{
-  products(sortKey: UPDATED_AT) {{ edges {{ node {{ {PRODUCT}
-    variants {{ edges {{ node {{ {VARIANT} }} }} }}
-  }} }} }}
-}}"""
-ORDERS = f"""{{
-  orders(sortKey: UPDATED_AT) {{ edges {{ node {{ {ORDER}
-    lineItems {{ edges {{ node {{ {LINE} }} }} }}
-  }} }} }}
-}}"""
-CHECKOUTS = f"""{{
-  abandonedCheckouts {{ edges {{ node {{ {CHECKOUT}
-    lineItems {{ edges {{ node {{ {CHECKOUT_LINE} }} }} }}
-  }} }} }}
-}}"""
+_SORTED = "sortKey: UPDATED_AT"  # Shopify asks that the range be one of what is sorted by
 
-# Resource → bulk query. `refunds`, the fifth resource of a backfill, is read by `details.order_details`.
-EXPORTS: Mapping[str, str] = MappingProxyType(
-    {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS, "checkouts": CHECKOUTS}
+
+@dataclass(frozen=True)
+class _Export:
+    """A resource's bulk query: its root connection, what that is given, and what is read of each node."""
+
+    root: str
+    arguments: tuple[str, ...]
+    node: str
+
+    def document(self, search: str | None) -> str:
+        arguments = [*self.arguments, *([f'query: "{search}"'] if search else [])]
+        given = f"({', '.join(arguments)})" if arguments else ""
+        return f"{{\n  {self.root}{given} {{ edges {{ node {{ {self.node} }} }} }}\n}}"
+
+
+# Abandoned checkouts cannot be sorted by their last change, only searched by it.
+_EXPORTS: Mapping[str, _Export] = MappingProxyType(
+    {
+        "customers": _Export("customers", (_SORTED,), CUSTOMER),
+        "products": _Export(
+            "products", (_SORTED,), f"{PRODUCT}\n    variants {{ edges {{ node {{ {VARIANT} }} }} }}\n  "
+        ),
+        "orders": _Export("orders", (_SORTED,), f"{ORDER}\n    lineItems {{ edges {{ node {{ {LINE} }} }} }}\n  "),
+        "checkouts": _Export(
+            "abandonedCheckouts",
+            (),
+            f"{CHECKOUT}\n    lineItems {{ edges {{ node {{ {CHECKOUT_LINE} }} }} }}\n  ",
+        ),
+    }
 )
+
+
+def document(resource: str, since: datetime | None = None, until: datetime | None = None) -> str:
+    """Return the bulk query of a resource's objects that were last changed from ``since`` to just before ``until``.
+
+    Without either it is open at that end; Shopify's search knows whole seconds.
+    """
+    bounds = (("updated_at:>=", since), ("updated_at:<", until))
+    search = " AND ".join(f"{name}'{instant(at)}'" for name, at in bounds if at is not None)
+    return _EXPORTS[resource].document(search)
+
+
+# Resource → bulk query of all of it. `refunds`, the fifth resource of a backfill, is read by `details.order_details`.
+EXPORTS: Mapping[str, str] = MappingProxyType({resource: document(resource) for resource in _EXPORTS})
+
+
+def oldest(resource: str) -> str:
+    """Return the query of when the object that was changed first was; of checkouts, when the first was made."""
+    field, key = ("createdAt", "CREATED_AT") if resource == "checkouts" else ("updatedAt", "UPDATED_AT")
+    page = f"{_EXPORTS[resource].root}(first: 1, sortKey: {key})"
+    return f"query Oldest {{ oldest: {page} {{ nodes {{ at: {field} }} }} }}"
+
 
 _PAGE = "pageInfo { hasNextPage endCursor }"
 _REFUND_LINE = f"id quantity restockType lineItem {{ id }} subtotalSet {_SHOP} totalTaxSet {_SHOP}"

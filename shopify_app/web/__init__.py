@@ -10,6 +10,7 @@ from werkzeug.exceptions import Forbidden
 
 from shopify_app.web import (
     accounts,
+    backfill,
     cookies,
     dead_letters,
     errors,
@@ -18,6 +19,8 @@ from shopify_app.web import (
     health,
     insights,
     operator,
+    operator_backfills,
+    operator_tenants,
     pages,
     privacy,
     registrations,
@@ -46,11 +49,15 @@ BLUEPRINTS = (
     Door(accounts.blueprint, guards.anyone),
     Door(webhooks.blueprint, guards.webhook),
     Door(insights.blueprint, guards.viewer),
+    Door(backfill.blueprint, guards.viewer),
+    Door(backfill.api, guards.api),
     Door(privacy.blueprint, guards.viewer),
     Door(accounts.people, guards.viewer),
     Door(registrations.blueprint, guards.program),
     Door(operator.entrance, guards.anyone),
     Door(operator.blueprint, guards.operator),
+    Door(operator_tenants.blueprint, guards.operator),
+    Door(operator_backfills.blueprint, guards.operator),
     Door(dead_letters.blueprint, guards.operator),
 )
 GUARDS = {door.blueprint.name: door.guard for door in BLUEPRINTS}

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from babel.dates import format_timedelta
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 
-from shopify_app import inbox, operators, standings
+from shopify_app import inbox, standings
 from shopify_app.database import directory
 from shopify_app.inbox import Choice
 from shopify_app.jobs.queues import DRAIN
 from shopify_app.runtime import current
-from shopify_app.web.guards import current_operator
+from shopify_app.web import console
+from shopify_app.web.links import path_with_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def listing() -> str:
         letters = inbox.dead(session, wanted.choice, limit=MOST)
         _audit(session, SAW_LETTERS, wanted)
     meant = [one for one in topics if _is_meant(one, wanted)]
-    return _page(
+    return console.page(
         "operator/dead_letters.html",
         wanted=wanted,
         letters=letters,
@@ -79,8 +79,8 @@ def letter(letter_id: int) -> str:
             found = inbox.one(session, letter_id)
         except inbox.UnknownLetter as error:
             raise NotFound(str(error)) from error
-        _note(session, SAW_LETTER, tenant_id=found.tenant_id, ids=[letter_id])
-    return _page("operator/dead_letter.html", letter=found)
+        console.note(session, SAW_LETTER, {"ids": [letter_id]}, tenant_id=found.tenant_id)
+    return console.page("operator/dead_letter.html", letter=found)
 
 
 @blueprint.post("/<int:letter_id>/replay")
@@ -95,6 +95,18 @@ def discard(letter_id: int) -> Response:
     return _change_one(letter_id, DISCARDED, NEVER)
 
 
+@blueprint.get("/replay")
+def ask_to_replay() -> str:
+    """Ask whether the dead letters of one store, of one topic or of all are to be applied again."""
+    return _ask("Replay", "They are applied again. What they say changes nothing where something newer is known.")
+
+
+@blueprint.get("/discard")
+def ask_to_discard() -> str:
+    """Ask whether the dead letters of one store, of one topic or of all are to be given up."""
+    return _ask("Discard", "They are given up, and what they told is missing. Replaying one takes it back.", grave=True)
+
+
 @blueprint.post("/replay")
 def replay_all() -> Response:
     """Let the dead letters of one store, of one topic or of all be applied again, a thousand at a time."""
@@ -107,6 +119,24 @@ def discard_all() -> Response:
     return _change_all(DISCARDED, NEVER)
 
 
+def _ask(verb: str, text: str, *, grave: bool = False) -> str:
+    with directory() as session:
+        wanted = _filter(session, request.args)
+        count = sum(one.dead for one in inbox.dead_topics(session) if _is_meant(one, wanted))
+    number = f"{count:,} {'delivery' if count == 1 else 'deliveries'}"
+    return console.ask(
+        console.Question(
+            title=f"{verb} {number}?",
+            text=text,
+            button=f"{verb} {number}",
+            back=path_with_query(url_for(".listing"), wanted.query.items()),
+            facts={"Store": wanted.store or "All stores", "Topic": wanted.topic or "All topics"},
+            fields=tuple(wanted.query.items()),
+            grave=grave,
+        )
+    )
+
+
 def _change_one(letter_id: int, deed: str, said: str) -> Response:
     try:
         with directory() as session:
@@ -114,7 +144,7 @@ def _change_one(letter_id: int, deed: str, said: str) -> Response:
                 inbox.replay_one(session, letter_id)
             else:
                 inbox.discard_one(session, letter_id, now=datetime.now(UTC))
-            _note(session, deed, ids=[letter_id])
+            console.note(session, deed, {"ids": [letter_id]})
     except (inbox.UnknownLetter, inbox.Refused) as error:
         flash(str(error), "problem")
     else:
@@ -164,19 +194,6 @@ def _is_meant(one: inbox.DeadTopic, wanted: Filter) -> bool:
     return of_store and wanted.topic in {"", one.topic}
 
 
-def _page(template: str, **context: object) -> str:
-    return render_template(template, operator=current_operator(), age=_age, **context)
-
-
-def _age(moment: datetime) -> str:
-    return format_timedelta(datetime.now(UTC) - moment, granularity="minute", locale="en")
-
-
 def _audit(session: Session, action: str, wanted: Filter, **details: object) -> None:
     single = wanted.tenant_ids[0] if wanted.tenant_ids and len(wanted.tenant_ids) == 1 else None
-    _note(session, action, tenant_id=single, **wanted.query, **details)
-
-
-def _note(session: Session, action: str, *, tenant_id: int | None = None, **details: object) -> None:
-    email = current_operator().email
-    operators.audit(session, operator=email, action=action, tenant_id=tenant_id, details=dict(details))
+    console.note(session, action, {**wanted.query, **details}, tenant_id=single)

@@ -16,6 +16,8 @@ from shopify_app.direct import READ_ONLY
 from shopify_app.shopify.errors import ShopifyError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Flask, Response
 
 log = structlog.get_logger(__name__)
@@ -25,6 +27,9 @@ DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, psycopg.Operatio
 
 RETRY_SESSION = "X-Shopify-Retry-Invalid-Session-Request"
 RETRY_AFTER = 5  # seconds: about as long as a database or Redis takes to come back
+
+API = "/api/"  # what is asked for below this is answered as RFC 9457 has it, whatever went wrong
+PROBLEM = "application/problem+json"
 
 TEXTS = {
     400: ("This link does not work", "Something in the address or the form was missing or not as it should be."),
@@ -56,9 +61,23 @@ def explain(status: int, title: str | None = None, text: str | None = None) -> R
     """Return the error page of ``status``, or its JSON when a script asked, in other words if given."""
     fallback = TEXTS.get(status, (HTTPStatus(status).phrase, ""))
     title, text = title or fallback[0], fallback[1] if text is None else text
+    if request.path.startswith(API):
+        return problem(status, title, text)
     if _wants_json():
         return make_response(jsonify(error={"title": title, "message": text}), status)
     return make_response(render_template("error.html", title=title, text=text, status=status), status)
+
+
+def problem(status: int, title: str, detail: str | None = None, errors: Mapping[str, str] | None = None) -> Response:
+    """Return RFC 9457's description of what is wrong; ``errors`` says it of single fields, by name ("": of all)."""
+    said: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        said["detail"] = detail
+    if errors:
+        said["errors"] = [{"pointer": f"/{name}" if name else "", "detail": about} for name, about in errors.items()]
+    response = make_response(jsonify(said), status)
+    response.mimetype = PROBLEM
+    return response
 
 
 def _refused(error: HTTPException) -> Response:

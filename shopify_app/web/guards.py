@@ -123,6 +123,21 @@ def viewer() -> ResponseReturnValue | None:
     return _enter_by_login()
 
 
+def api() -> None:
+    """Let a store's programs pass as its people do, by session token or login. Nobody is sent elsewhere: else 401.
+
+    What changes something says so in JSON, which no form of another site can send; a login's cookie needs the token
+    against forged requests as well.
+    """
+    _limit(FORM_LIMIT)
+    token = _session_token()
+    answer = _enter_from_admin(token) if token is not None else _enter_by_login()
+    if answer is not None:
+        raise InvalidSession
+    if request.method in {"POST", "PUT", "PATCH"} and not request.is_json:
+        raise UnsupportedMediaType("Send JSON, and say so: Content-Type: application/json.")
+
+
 def _session_token() -> str | None:
     """Return the token App Bridge adds to a fetch, or the admin to the address of a document."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")

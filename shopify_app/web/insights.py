@@ -16,12 +16,12 @@ from shopify_app.database import tenant_work
 from shopify_app.insights import health as store_health
 from shopify_app.jobs.queues import TICK
 from shopify_app.models import Tenant
-from shopify_app.models.backfills import UNFINISHED
 from shopify_app.runtime import current
 from shopify_app.shopify import scopes
-from shopify_app.web import checks
+from shopify_app.web import backfill_words, checks
 from shopify_app.web.choices import COMPARISONS, PRESETS, Choice, choose
 from shopify_app.web.figures import show
+from shopify_app.web.formats import Formats
 from shopify_app.web.guards import current_viewer
 from shopify_app.web.links import path_with_query
 from shopify_app.web.pages import live_page, store_of
@@ -29,16 +29,17 @@ from shopify_app.web.pages import live_page, store_of
 if TYPE_CHECKING:
     from flask import Response
 
-    from shopify_app.backfill import Progress
     from shopify_app.insights.health import Deliveries
     from shopify_app.rollups import Freshness
     from shopify_app.subscriptions import Registration
+    from shopify_app.web.backfill_words import Result, Shown
     from shopify_app.web.checks import Check
 
 blueprint = Blueprint("insights", __name__)
 
 # Milliseconds between two looks of an open page: shorter while a history is being loaded.
 LOADING, LOADED = 2000, 4000
+MOST_RESULTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,8 @@ class Health:
     lacking: tuple[str, ...]
     optional: tuple[str, ...]
     by_app: bool
-    progress: tuple[Progress, ...]
+    progress: tuple[Shown, ...]
+    results: tuple[Result, ...]
     deliveries: Deliveries
     registrations: tuple[Registration, ...]
     skipped: tuple[Registration, ...]
@@ -64,10 +66,9 @@ class Health:
     first_checks: tuple[str, ...]
 
     @property
-    def may_retry(self) -> bool:
-        """Whether a backfill failed and no other is under way."""
-        states = {item.state for item in self.progress}
-        return "failed" in states and not states.intersection(UNFINISHED)
+    def failed(self) -> int:
+        """How many resources could not be loaded."""
+        return sum(item.state == "failed" for item in self.progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Standing:
     choice: Choice
     connected: bool
     freshness: Freshness
-    progress: tuple[Progress, ...]
+    progress: tuple[Shown, ...]
 
 
 @blueprint.get("/")
@@ -102,23 +103,10 @@ def health() -> Response:
         context=lambda: {
             "health": found,
             "every": _pace(found.progress),
+            "loading": _is_loading(found.progress),
             "grant_url": current().oauth.grant_url(current_viewer().store_url),
         },
     )
-
-
-@blueprint.post("/health/backfill")
-def retry() -> Response:
-    """Load once more what failed in the latest backfill."""
-    viewer = current_viewer()
-    if not viewer.may_manage:
-        raise Forbidden
-    with tenant_work(viewer.tenant_id) as session:
-        failed = [item.resource for item in backfill.progress(session) if item.state == "failed"]
-        if failed:
-            backfill.start(session, session.get_one(Tenant, viewer.tenant_id), failed, datetime.now(UTC))
-    current().queues.nudge(TICK)
-    return make_response(redirect(url_for("insights.health"), 303))
 
 
 @blueprint.post("/health/check")
@@ -142,7 +130,7 @@ def _overview(template: str) -> Response:
             choice=choose(request.args, now.astimezone(ZoneInfo(tenant.time_zone)).date()),
             connected=tenants.has_live_token(session, tenant.id, now),
             freshness=rollups.state(session),
-            progress=backfill.progress(session),
+            progress=backfill_words.shown(backfill.progress(session, now), _formats(tenant)),
         )
     return live_page(template, facts=standing, context=lambda: _overview_context(standing, now))
 
@@ -180,7 +168,8 @@ def _health() -> Health:
             lacking=tuple(sorted(scopes.missing(granted, config.shopify_scopes))),
             optional=tuple(sorted(scopes.missing(granted, config.shopify_optional_scopes))),
             by_app=config.webhook_subscriptions == WEBHOOKS_OF_APP,
-            progress=backfill.progress(session),
+            progress=backfill_words.shown(backfill.progress(session, now), fmt),
+            results=backfill_words.results(backfill.history(session, now, limit=MOST_RESULTS), fmt),
             deliveries=store_health.deliveries(session, tenant_id),
             registrations=tuple(subscriptions.registrations(session)),
             skipped=tuple(subscriptions.skipped(subscriptions.wanted(granted, config.app_url))),
@@ -190,10 +179,14 @@ def _health() -> Health:
         )
 
 
-def _pace(progress: tuple[Progress, ...]) -> int:
+def _formats(tenant: Tenant) -> Formats:
+    return Formats(tenant.locale, tenant.currency, tenant.time_zone)
+
+
+def _pace(progress: tuple[Shown, ...]) -> int:
     return LOADING if _is_loading(progress) else LOADED
 
 
-def _is_loading(progress: tuple[Progress, ...]) -> bool:
+def _is_loading(progress: tuple[Shown, ...]) -> bool:
     """Whether history is on its way; a store that has just come has no backfill yet, but soon will."""
-    return not progress or any(item.state in UNFINISHED for item in progress)
+    return not progress or any(not item.finished for item in progress)

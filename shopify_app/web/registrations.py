@@ -15,6 +15,7 @@ from shopify_app.database import directory
 from shopify_app.runtime import current
 from shopify_app.shopify import domains, signatures
 from shopify_app.web import deliveries
+from shopify_app.web.errors import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ blueprint = Blueprint("registrations", __name__, url_prefix="/tenants")
 LONGEST_NAME = 200
 # What a claim may send: a store's records. What is said of an installation, only Shopify can say.
 CLAIMABLE = frozenset({"carts", "checkouts", "customers", "orders", "products", "refunds"})
-PROBLEM = "application/problem+json"
 
 
 class FieldRejected(Exception):
@@ -40,7 +40,7 @@ def register() -> Response:
         raise NotFound
     values, problems = _read(_body())
     if problems:
-        return _rejected(problems)
+        return problem(422, "The registration cannot be taken as it is.", errors=problems)
     application = registrations.Application(**values)
     with directory() as session:
         made = registrations.register(session, application, current().vault)
@@ -99,21 +99,6 @@ def _read(body: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
         except FieldRejected as error:
             problems[name] = str(error)
     return values, problems
-
-
-def _rejected(problems: dict[str, str]) -> Response:
-    """Return RFC 9457's description of what is wrong, field by field."""
-    response = make_response(
-        jsonify(
-            type="about:blank",
-            title="The registration cannot be taken as it is.",
-            status=422,
-            errors=[{"pointer": f"/{name}", "detail": detail} for name, detail in problems.items()],
-        ),
-        422,
-    )
-    response.mimetype = PROBLEM
-    return response
 
 
 def _store_url(text: str) -> str:

@@ -53,7 +53,8 @@ def test_store_that_cannot_be_asked_keeps_no_other_from_it(run, install, store):
     result = run("webhooks", "reconcile")
 
     assert result.exit_code == 1
-    assert "alder.myshopify.com: Shopify answered 423" in result.output
+    assert "alder.myshopify.com: Shopify has locked the store." in result.output
+    assert "(Shopify answered 423)" in result.output
     assert "birch.myshopify.com: " in result.output.partition("423")[2]
 
 

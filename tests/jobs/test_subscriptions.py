@@ -78,7 +78,8 @@ def test_shopify_that_does_not_answer_leaves_the_record_for_tomorrow(store):
 
 def test_token_refused_while_comparing_is_disowned(store):
     tenant_id = install()
-    store.script.replies = [Reply({"errors": "[API] Invalid API key or access token"}, 401)]
+    refused = Reply({"errors": "[API] Invalid API key or access token"}, 401)
+    store.script.replies = [refused, Reply(store.pair()), refused]
 
     jobs.reconcile(tenant_id=tenant_id)
 

@@ -170,8 +170,8 @@ def ask_again(tenant_id):
         claims.put(session, claims.SETTLE, tenant_id, due_at=datetime.now(UTC))
 
 
-def queued():
-    waiting = Queue(queues.DEFAULT, connection=current().queues.redis, serializer=JSONSerializer)
+def queued(name=queues.DEFAULT):
+    waiting = Queue(name, connection=current().queues.redis, serializer=JSONSerializer)
     return [(job.func_name, job.kwargs) for job in waiting.jobs]
 
 
@@ -226,7 +226,8 @@ def test_no_transaction_is_open_while_shopify_is_asked(store, database):
 
     def look(_asked: Asked) -> Reply:
         with psycopg.connect(database.login_url) as connection:
-            states = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            states = """SELECT state FROM pg_stat_activity
+                WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"""
             seen.extend(state for (state,) in connection.execute(states))
         return Reply(store.pair())
 
@@ -346,6 +347,179 @@ def test_stores_whose_refresh_token_dies_soon_are_queued_for_renewal(store):
     assert queued() == [("shopify_app.jobs.tokens.renew", {"tenant_id": tenant_id})]
 
 
+# ── a token that Shopify refuses before its time ────────────────────────────────────────────────────────────────────
+
+
+class Doorkeeper:
+    """An Admin API that lets in whoever holds one of `taken`, and runs `meet` when it turns somebody away."""
+
+    def __init__(self, store, *taken):
+        self.store, self.taken, self.meet = store, taken, None
+        self.seen = []
+        store.script.otherwise = self.answer
+
+    def answer(self, asked):
+        if asked.path.endswith("/access_token"):
+            return self.store.answer(asked)
+        token = asked.headers["X-Shopify-Access-Token"]
+        self.seen.append(token)
+        if token in self.taken:
+            return Reply({"data": {"token": token}})
+        if self.meet:
+            self.meet()
+        return Reply({"errors": "[API] Invalid API key or access token"}, 401)
+
+
+ANY = "{ shop { name } }"
+
+
+def test_refused_token_is_renewed_once_for_all_calls_of_a_client(store):
+    door = Doorkeeper(store, "shpat_2")
+    tenant_id = install()
+    client = tokens.client_for(tenant_id)
+
+    for _ in range(2):
+        assert client.execute(ANY) == {"token": "shpat_2"}
+
+    assert door.seen == ["shpat_1", "shpat_2", "shpat_2"]
+    assert store.refreshes() == ["shprt_1"]
+    assert held(tenant_id).access_token == "shpat_2"
+    assert tokens.client_for(tenant_id).access_token == "shpat_2"
+
+
+def test_token_that_is_refused_renewed_as_well_is_disowned(store):
+    door = Doorkeeper(store)
+    tenant_id = install()
+
+    with pytest.raises(errors.Unauthorized, match="Open the app once"):
+        tokens.client_for(tenant_id).execute(ANY)
+
+    assert door.seen == ["shpat_1", "shpat_2"]
+    assert "Shopify answered 401" in held(tenant_id).failure
+    with directory() as session:
+        assert not tenants.has_live_token(session, tenant_id, datetime.now(UTC))
+
+
+def test_refused_token_that_another_process_has_renewed_meanwhile_is_not_renewed_again(app, store):
+    door = Doorkeeper(store, "shpat_7")
+    tenant_id = install()
+    client = tokens.client_for(tenant_id)
+
+    def visited():
+        with app.app_context():
+            install(number=7)
+
+    door.meet = visited
+
+    assert client.execute(ANY) == {"token": "shpat_7"}
+    assert store.refreshes() == []
+
+
+def test_renewal_under_way_elsewhere_is_waited_for(app, store):
+    door = Doorkeeper(store, "shpat_2")
+    tenant_id = install()
+    store.script.replies = []
+    barrier, found = threading.Barrier(4), []
+
+    def run():
+        with app.app_context():
+            client = tokens.client_for(tenant_id)
+            barrier.wait()
+            found.append(client.execute(ANY))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [{"token": "shpat_2"}] * 4
+    assert store.refreshes() == ["shprt_1"]
+    assert door.seen.count("shpat_2") == 4
+
+
+def test_lease_taken_just_after_somebody_elses_renewal_is_given_back(store):
+    tenant_id = install(number=7)
+    lease = tokens._lease(tenant_id, even_if_fresh=True)
+
+    token = tokens._replaced(tenant_id, "shpat_1", lease)
+
+    assert token.access_token == "shpat_7"
+    assert store.refreshes() == []
+    assert tokens._lease(tenant_id, even_if_fresh=True) is not None
+
+
+def test_refused_token_that_cannot_be_renewed_is_disowned(store):
+    Doorkeeper(store)
+    tenant_id = install(refresh_token=None, refresh_expires_in=None)
+
+    with pytest.raises(errors.Unauthorized, match="gave none to renew it with"):
+        tokens.client_for(tenant_id).execute(ANY)
+
+    assert held(tenant_id).failure is not None
+
+
+def test_refused_token_whose_refresh_token_is_dead_asks_for_the_merchant(store):
+    Doorkeeper(store)
+    tenant_id = install()
+    client = tokens.client_for(tenant_id)
+    store.script.replies = [Reply(status=401), Reply(DEAD, 401)]
+
+    with pytest.raises(errors.RefreshRefused, match="active refresh_token"):
+        client.execute(ANY)
+
+    assert "active refresh_token" in held(tenant_id).failure
+
+
+@pytest.mark.parametrize("trouble", [Reply(status=503), Reply({}, cut_after=1)])
+def test_refused_token_that_cannot_be_renewed_now_is_left_for_later(store, trouble):
+    Doorkeeper(store, "shpat_2")
+    tenant_id = install()
+    client = tokens.client_for(tenant_id)
+    store.script.replies = [Reply(status=401), trouble]
+
+    with pytest.raises(errors.Unavailable, match="did not renew it now") as caught:
+        client.execute(ANY)
+
+    assert caught.value.retryable
+    assert held(tenant_id).failure is None
+    assert client.execute(ANY) == {"token": "shpat_2"}
+
+
+def test_refused_token_whose_renewal_hangs_elsewhere_is_left_for_later(store, monkeypatch):
+    monkeypatch.setattr(tokens, "LONGEST_WAIT", 0.2)
+    Doorkeeper(store, "shpat_2")
+    tenant_id = install()
+    client = tokens.client_for(tenant_id)
+    tokens._lease(tenant_id, even_if_fresh=True)
+
+    with pytest.raises(errors.Unavailable, match="another process has not renewed it"):
+        client.execute(ANY)
+
+    assert store.refreshes() == []
+
+
+def test_store_that_uninstalled_during_the_call_says_so(app, store):
+    door = Doorkeeper(store)
+    tenant_id = install()
+    client = tokens.client_for(tenant_id)
+
+    def leave():
+        with app.app_context(), directory() as session:
+            tenants.uninstall(session, tenant_id, datetime.now(UTC))
+
+    door.meet = leave
+
+    with pytest.raises(errors.Unauthorized, match="uninstalled"):
+        client.execute(ANY)
+
+
+def test_clients_of_one_process_share_what_is_known_of_shopifys_limits(store):
+    tenant_id = install()
+
+    assert tokens.client_for(tenant_id).traffic is tokens.client_for(tenant_id).traffic is current().traffic
+
+
 # ── after an install ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -366,7 +540,9 @@ def test_settling_registers_every_topic_and_plans_the_history(store):
         "refunds",
     ]
     assert settle_claim() is None
-    assert queued() == [(queues.TICK, {})]
+    assert [(job, arguments["tenant_id"]) for job, arguments in queued(queues.BACKFILL)] == [
+        (queues.ADVANCE, tenant_id)
+    ] * 5
 
 
 def test_settling_twice_changes_nothing_the_second_time(store):
@@ -442,7 +618,7 @@ def test_topic_refused_as_a_whole_query_is_recorded_too(store):
 
     jobs.settle(tenant_id=tenant_id)
 
-    assert registrations(tenant_id)["carts/create"].error == denied["message"]
+    assert denied["message"] in registrations(tenant_id)["carts/create"].error
     assert registrations(tenant_id)["orders/create"].error is None
 
 
@@ -496,7 +672,8 @@ def test_settling_that_fails_again_and_again_is_put_off_ever_longer(store):
 
 def test_token_refused_by_the_api_is_disowned_and_settling_waits_for_the_merchant(store):
     tenant_id = install()
-    store.script.replies = [Reply({"errors": "[API] Invalid API key or access token"}, 401)]
+    refused = Reply({"errors": "[API] Invalid API key or access token"}, 401)
+    store.script.replies = [refused, Reply(store.pair()), refused]
 
     jobs.settle(tenant_id=tenant_id)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import msgspec
 import psycopg
 import pytest
@@ -26,7 +27,7 @@ from shopify_app.jobs import tokens
 from shopify_app.runtime import current
 from shopify_app.shopify import errors
 from shopify_app.shopify.oauth import TokenGrant
-from shopify_app.shopify.shop import ShopFacts
+from shopify_app.shopify.shop import ShopFacts, fetch_shop
 from supervisor.ports import free_port
 from tests.devstore import serving
 
@@ -300,6 +301,36 @@ def test_token_whose_exchange_fails_for_now_is_used_as_it_is(shopify, monkeypatc
 
     assert tokens.client_for(tenant_id).access_token == old
     assert held(tenant_id).failure is None
+
+
+def go_wrong(shopify, **api):
+    answer = httpx.post(f"{shopify.origin}/_dev/stores/{serving.SHOP}/faults", json={"seed": 1, "api": api})
+    answer.raise_for_status()
+
+
+def test_token_that_shopify_refuses_once_is_renewed_and_nothing_else_is_noticed(shopify):
+    pair = shopify.pair()
+    tenant_id = install_with(pair, expires_in=3600)
+    go_wrong(shopify, status=401, times=1)
+
+    facts = fetch_shop(tokens.client_for(tenant_id))
+
+    assert facts.store_url == serving.SHOP
+    assert shopify.refreshes() == [pair.refresh.token]
+    assert held(tenant_id).failure is None
+
+
+def test_token_of_a_store_that_took_the_app_out_asks_for_the_merchant(shopify):
+    tenant_id = install_with(shopify.pair(), expires_in=3600)
+    client = tokens.client_for(tenant_id)
+    with shopify.app.app_context():
+        granted.revoke_all(shopify.store)
+
+    with pytest.raises(errors.RefreshRefused, match="active refresh_token"):
+        fetch_shop(client)
+
+    with operations() as session:
+        assert tenants.connected(session) == []
 
 
 def test_another_source_of_tokens_can_take_the_place(app, monkeypatch):

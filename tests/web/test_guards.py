@@ -53,6 +53,7 @@ def test_every_blueprint_has_one_of_the_guards(app: Flask) -> None:
     assert len(web.GUARDS) == len(web.BLUEPRINTS)
     assert set(web.GUARDS.values()) <= {
         guards.anyone,
+        guards.api,
         guards.operator,
         guards.program,
         guards.viewer,

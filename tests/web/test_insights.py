@@ -15,7 +15,7 @@ from config import WEBHOOKS_OF_APP
 from shopify_app.database import directory, tenant_work
 from shopify_app.models import Backfill, Delivery, WebhookSubscription
 from shopify_app.runtime import EXTENSION
-from tests.web.conftest import DOCUMENT, FETCH, FRAME, OTHER_STORE, STORE, World, csrf_of, log_in
+from tests.web.conftest import DOCUMENT, FETCH, FRAME, OTHER_STORE, STORE, World, log_in
 from tests.web.seeds import GOODS, seed_sales
 
 Pages = Callable[..., str]
@@ -301,41 +301,6 @@ def test_a_store_whose_access_ended_is_told_how_to_renew_it(client: FlaskClient,
     page = client.get("/health", headers=DOCUMENT).text
 
     assert "Not connected" in page
-
-
-def test_what_failed_is_loaded_again(client: FlaskClient, app: Flask, world: World) -> None:
-    with app.app_context():
-        plan(world.alpha, customers="done", products="failed")
-    log_in(client, "alice@example.com")
-
-    response = client.post("/health/backfill", data={"csrf_token": csrf_of(client, "/health")}, headers=DOCUMENT)
-
-    assert response.location == "/health"
-    with app.app_context(), tenant_work(world.alpha) as session:
-        planned = text("SELECT resource FROM backfills WHERE state = 'planned'")
-        assert list(session.scalars(planned)) == ["products"]
-
-
-def test_nothing_is_loaded_again_where_nothing_failed(client: FlaskClient, app: Flask, world: World) -> None:
-    with app.app_context():
-        plan(world.alpha, customers="done")
-    log_in(client, "alice@example.com")
-
-    client.post("/health/backfill", data={"csrf_token": csrf_of(client, "/health")}, headers=DOCUMENT)
-
-    with app.app_context(), tenant_work(world.alpha) as session:
-        assert session.scalar(text("SELECT count(*) FROM backfills")) == 1
-
-
-def test_a_viewer_may_not_load_again(client: FlaskClient, app: Flask, world: World) -> None:
-    with app.app_context():
-        plan(world.beta, products="failed")
-    log_in(client, "bob@example.com")
-
-    response = client.post("/health/backfill", data={"csrf_token": csrf_of(client, "/health")}, headers=DOCUMENT)
-
-    assert response.status_code == 403
-    assert "An owner of the store can load" in client.get("/health", headers=DOCUMENT).text
 
 
 def test_a_days_end_is_the_stores_own(client: FlaskClient, app: Flask, world: World) -> None:

@@ -29,7 +29,7 @@ OVERFLOWS = "document.documentElement.scrollWidth - document.documentElement.cli
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -93,11 +93,14 @@ def test_letters_are_looked_at_replayed_and_discarded(page: Page, letters: list[
     page.select_option("[name=store]", "beta.myshopify.com")
     page.click("text=Show")
     page.click("text=Discard all 2")
+    page.wait_for_selector("text=Discard 2 deliveries?")
+    overflows["question"] = page.evaluate(OVERFLOWS)
+    page.click("button:has-text('Discard 2 deliveries')")
     page.wait_for_selector("text=2 deliveries will not be applied.")
     overflows["nothing left"] = page.evaluate(OVERFLOWS)
 
     assert page.inner_text("#dead-letters").endswith("No dead letters of beta.myshopify.com. Show all")
-    assert overflows == {"list": 0, "letter": 0, "nothing left": 0}
+    assert overflows == {"list": 0, "letter": 0, "question": 0, "nothing left": 0}
 
 
 def test_the_first_page_fits_too_and_says_when_nothing_died(page: Page, world: World) -> None:

@@ -47,7 +47,7 @@ def address(app: Flask, world: World) -> Iterator[str]:
     with app.app_context():
         seed_sales(world.alpha, datetime.now(ZoneInfo("America/New_York")).date())
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -156,13 +156,14 @@ def _is_let_in(step: Step, who: str) -> bool:
     """Whether this visitor may be answered with a page: open addresses are anybody's, a store's are its people's."""
     if step.guard in {None, guards.anyone}:
         return True
-    return step.guard is guards.viewer and who not in UNKNOWN
+    return step.guard in {guards.viewer, guards.api} and who not in UNKNOWN
 
 
 def test_own_pages_are_shown_while_all_of_that_is_refused(
     app: Flask, walls: Walls, id_token: Callable[..., str], steps: list[Step]
 ) -> None:
-    pages = [step for step in steps if step.guard is guards.viewer and step.method == "GET" and "9000" not in step.path]
+    own = {guards.viewer, guards.api}
+    pages = [step for step in steps if step.guard in own and step.method == "GET" and "9000" not in step.path]
 
     for step in pages:
         assert _in_the_admin(app, walls, id_token).go(step).status_code < 400, step
