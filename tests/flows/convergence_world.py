@@ -19,7 +19,7 @@ from shopify_app import claims, inbox
 from shopify_app.claims import Due
 from shopify_app.database import directory, operations
 from shopify_app.jobs import inbox as inbox_jobs
-from shopify_app.jobs import reconcile, schedule
+from shopify_app.jobs import reconcile, schedule, turns
 from shopify_app.models import OfflineToken, Tenant
 from shopify_app.runtime import current
 from shopify_app.shopify.topics import TOPICS
@@ -134,9 +134,7 @@ class World:
         """Let somebody take the store's turn and never be heard of again."""
         with self.deck.app.app_context(), operations() as session:
             lease = uuid.uuid4()
-            taken = claims.seize(
-                session, claims.TURN, [self.tenant_id], lease, now=self.now, lease_for=inbox_jobs.LEASE
-            )
+            taken = claims.seize(session, claims.TURN, [self.tenant_id], lease, now=self.now, lease_for=turns.LEASE)
         self.deaths += bool(taken)
 
     def check(self, mode: str) -> None:
