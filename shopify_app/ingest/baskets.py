@@ -261,15 +261,19 @@ _ADD_LINES = """
 """
 # Looked up order by order: while a history is loaded PostgreSQL takes these tables for empty, and joins accordingly.
 _TOKENS_OF_ORDERS = """
-    SELECT carts.shopify_id, checkouts.token FROM orders AS o
+    SELECT carts.shopify_id, checkouts.token
+    FROM unnest(CAST(:orders AS bigint[])) AS asked (number)
+    CROSS JOIN LATERAL (
+        SELECT cart_token, checkout_token FROM orders
+        WHERE tenant_id = :tenant AND shopify_id = asked.number OFFSET 0
+    ) AS o
     LEFT JOIN LATERAL (
         SELECT shopify_id FROM carts WHERE tenant_id = :tenant AND shopify_id = o.cart_token OFFSET 0
     ) AS carts ON true
     LEFT JOIN LATERAL (
         SELECT token FROM checkouts WHERE tenant_id = :tenant AND token = o.checkout_token OFFSET 0
     ) AS checkouts ON true
-    WHERE o.tenant_id = :tenant AND o.shopify_id = ANY (CAST(:orders AS bigint[]))
-      AND (carts.shopify_id IS NOT NULL OR checkouts.token IS NOT NULL)
+    WHERE carts.shopify_id IS NOT NULL OR checkouts.token IS NOT NULL
 """
 _CARTS_OF_CHECKOUTS = """
     SELECT cart_token, token FROM checkouts
