@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page, expect
 
@@ -35,6 +36,16 @@ PASSWORD = "a long enough password"
 
 
 @pytest.fixture
+def slow_exports(stack: Demo) -> Iterator[None]:
+    """Exports of the store take as long as a page needs to be seen before they end."""
+    address = f"{devstore_url(stack)}/_dev/stores/{AURORA}/faults"
+    sent = {"Origin": devstore_url(stack)}
+    assert httpx.post(address, json={"bulk": {"seconds": 8}}, headers=sent, timeout=30).status_code == 200
+    yield
+    assert httpx.delete(address, headers=sent, timeout=30).status_code < 300
+
+
+@pytest.fixture
 def console(context: BrowserContext) -> Iterator[list[str]]:
     """What pages complain about; a test that asks for it fails when they do."""
     said: list[str] = []
@@ -44,6 +55,7 @@ def console(context: BrowserContext) -> Iterator[list[str]]:
     assert said == []
 
 
+@pytest.mark.usefixtures("slow_exports")
 def test_a_merchant_installs_reads_right_numbers_and_logs_in_outside(
     stack: Demo, context: BrowserContext, console: list[str]
 ) -> None:
