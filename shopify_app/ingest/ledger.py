@@ -89,8 +89,8 @@ _UNBOOK = """
     ) SELECT DISTINCT day_on FROM gone
 """
 
-# The orders asked about, each looked up by its number: of a list of numbers in a condition PostgreSQL may think, as long
-# as nobody has analysed the table, that reading all orders of the tenant and comparing each is as quick.
+# The orders asked about, each looked up by its number: of a list of numbers in a condition PostgreSQL may think, as
+# long as nobody has analysed the table, that reading all orders of the tenant and comparing each is as quick.
 _ASKED_ORDERS = """unnest(CAST(:orders AS bigint[])) AS asked (number) CROSS JOIN LATERAL (
         SELECT * FROM orders WHERE tenant_id = :tenant AND shopify_id = asked.number OFFSET 0
     ) AS o"""
