@@ -7,6 +7,7 @@ most of what it costs (docs/decisions/0012-turns.md). What fails here fails as S
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import select
@@ -101,10 +102,11 @@ def copy(session: Session, table: str, lines: str) -> None:
     line = line_of(connection)
     statement = f"COPY {table} FROM STDIN"
     raise_complaint(line.exec_(statement.encode()), statement)
-    line.put_copy_data(lines.encode())
-    line.put_copy_end()
-    # The protocol ends a command with an empty result.
-    while (result := _next_result(line)) is not None:
+    with _read_to_the_end(connection):
+        line.put_copy_data(lines.encode())
+        line.put_copy_end()
+        results = list(iter(lambda: _next_result(line), None))  # the protocol ends a command with an empty one
+    for result in results:
         raise_complaint(result, statement)
 
 
@@ -147,14 +149,11 @@ def _together(connection: Connection, calls: Sequence[_Call]) -> PGresult:
     """
     line = line_of(connection)
     line.enter_pipeline_mode()
-    try:
+    with _read_to_the_end(connection):
         for call in calls:
             line.send_query_prepared(call.name, call.values, result_format=int(call.binary))
         line.pipeline_sync()
         results = list(_results(line))
-    except BaseException:
-        connection.invalidate()  # what has not been read of the answers, nobody else must take for theirs
-        raise
     if line.status == ConnStatus.OK:
         line.exit_pipeline_mode()
     for call, result in zip(calls, results, strict=False):
@@ -162,6 +161,16 @@ def _together(connection: Connection, calls: Sequence[_Call]) -> PGresult:
     if len(results) < len(calls):
         raise exc.OperationalError(calls[-1].statement, {}, psycopg.OperationalError(BROKE), hide_parameters=True)
     return results[-1]
+
+
+@contextlib.contextmanager
+def _read_to_the_end(connection: Connection) -> Iterator[None]:
+    """Give the connection up when the block is left early: its unread answers nobody else must take for theirs."""
+    try:
+        yield
+    except BaseException:
+        connection.invalidate()
+        raise
 
 
 def _results(line: PGconn) -> Iterator[PGresult]:

@@ -130,16 +130,22 @@ def test_a_connection_that_breaks_under_what_is_put_off_is_told_as_what_it_is(te
         assert column(session, MARKS, {}) == []
 
 
-def test_a_wait_that_is_interrupted_leaves_no_answer_for_the_next_to_read(tenant_id, mark, monkeypatch):
+@pytest.mark.parametrize("waits_for", ["a statement", "a copy"])
+def test_a_wait_that_is_interrupted_leaves_no_answer_for_the_next_to_read(tenant_id, mark, monkeypatch, waits_for):
     def interrupted(_line):
         raise Wrong
 
     def fail():
         with tenant_work(tenant_id) as session:
-            mark(session, 1)
+            session.execute(text("CREATE TEMPORARY TABLE heard (number bigint) ON COMMIT DROP"))
+            if waits_for == "a statement":
+                mark(session, 1)
             with monkeypatch.context() as patch:
                 patch.setattr(statements, "_next_result", interrupted)
-                column(session, MARKS, {})
+                if waits_for == "a statement":
+                    column(session, MARKS, {})
+                else:
+                    copy(session, "heard", "7\n")
 
     with pytest.raises(Wrong):
         fail()

@@ -75,14 +75,10 @@ class _Reading:
         if not rows:
             return set(), set()
         stage(self.session, target, rows)
-        values = {"tenant": self.tenant.id, "at": self.at}
-        self.session.execute(
-            clause(_TAKE_OVER.format(table=target.table, staged=target.staged, key=target.key[0])), values
-        )
+        self._execute(_TAKE_OVER, target, at=self.at)
         written = set(merge(self.session, self.tenant.id, target, self.now))
         current = accepted(self.session, self.tenant.id, target)
-        stamp = clause(_STAMP.format(table=target.table, key=target.key[0]))
-        self.session.execute(stamp, values | {"keys": list(current)})
+        self._execute(_STAMP, target, at=self.at, keys=list(current))
         return written, current
 
     def put_children(self, target: Target, rows: Iterable[Row], parents: set[Any]) -> set[int]:
